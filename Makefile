@@ -1,0 +1,71 @@
+# Every target sets up what it needs by itself; `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVICES := common producer consumer loader auditor standalone
+PACKAGES := $(SERVICES:%=services/%) spark-apps
+LOCKED := producer consumer loader auditor spark standalone dev
+LOCKS := $(LOCKED:%=requirements/%.lock)
+PYTEST_ARGS ?=
+
+.PHONY: help demo up test check format lock lock-jars clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.standalone ## Run the whole pipeline once on real prices, check the books, leave nothing running (about 2 min)
+	@$(BIN)/stockpipe-standalone demo
+
+up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes until Ctrl-C
+	@$(BIN)/stockpipe-standalone up
+
+test: check ## Lint, types, import rules and every test that needs no cluster
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## Lint, types and import rules only
+	@echo "== ruff"; $(BIN)/ruff check; $(BIN)/ruff format --check
+	@echo "== mypy"; $(BIN)/mypy
+	@echo "== import-linter"; $(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix; $(BIN)/ruff format
+
+lock: $(VENV)/.dev ## Resolve requirements/*.in anew into hash-locked *.lock
+	@for name in standalone $(filter-out standalone,$(LOCKED)); do \
+	  echo "locking $$name"; \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    --override requirements/overrides.txt $$( [ $$name = standalone ] || echo --constraint requirements/standalone.lock) \
+	    requirements/$$name.in --output-file requirements/$$name.lock; \
+	done
+
+lock-jars: $(VENV)/.dev ## Resolve the jgo.toml files anew and rewrite their sha256 locks
+	@$(BIN)/stockpipe-standalone lock-jars
+
+clean: ## Remove the results of demo runs
+	@rm -rf .stockpipe
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "== virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+define install
+	@echo "== Python packages of requirements/$(1).lock"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/$(1).lock | sed -u -n 's|^Collecting \([^ ]*\).*|   \1|p'
+endef
+
+$(VENV)/.standalone: requirements/standalone.lock $(PACKAGES:%=%/pyproject.toml) services/standalone/kafka/jgo.lock.toml spark-apps/jgo.lock.toml | $(VENV)/bin/python
+	$(call install,standalone)
+	@echo "== this project's packages"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps $(PACKAGES:%=-e %)
+	@$(BIN)/stockpipe-standalone setup
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.standalone
+	$(call install,dev)
+	@touch $@

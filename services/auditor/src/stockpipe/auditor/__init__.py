@@ -1,0 +1,1 @@
+"""Proves that nothing was lost or counted twice, and traces a row to its source."""

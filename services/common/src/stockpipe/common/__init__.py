@@ -1,0 +1,1 @@
+"""What every stockpipe service shares; services import this package and never each other."""

@@ -1,0 +1,1 @@
+"""Everything that crosses a stage: messages, manifests and tables, each defined here once."""

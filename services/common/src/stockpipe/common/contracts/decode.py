@@ -1,0 +1,134 @@
+"""Bytes to a checked record, or the reason why not.
+
+The verdict depends only on the record: "future" is judged against the instant at which the broker appended it,
+not against the reader's clock, so that every reader, at any time, refuses the same records.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Literal, cast
+
+import msgspec
+
+from stockpipe.common.contracts import daily_bar, quote
+from stockpipe.common.contracts.daily_bar import DailyBar
+from stockpipe.common.contracts.quote import Quote
+from stockpipe.common.contracts.topics import HEADER_SCHEMA, TopicKind
+from stockpipe.common.times import from_millis, to_text
+
+Record = Quote | DailyBar
+Reason = Literal[
+    "empty_value",
+    "too_large",
+    "unknown_schema",
+    "not_json",
+    "missing_field",
+    "wrong_type",
+    "out_of_bounds",
+    "future_time",
+]
+
+MAX_VALUE_BYTES = 64 * 1024
+FUTURE_TOLERANCE = timedelta(seconds=5)
+
+
+class Rejected(Exception):
+    """A record that breaks its contract: goes to the DLQ with `reason` and `detail`."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: Reason = reason
+        self.detail = detail
+
+
+@lru_cache(maxsize=4096)
+def _instant_limit(second: int) -> str:
+    return to_text(from_millis(second * 1000))
+
+
+@lru_cache(maxsize=4096)
+def _date_limit(day: int) -> str:
+    # An exchange east of UTC may be one calendar day ahead.
+    return (from_millis(day * 86_400_000) + timedelta(days=1)).date().isoformat()
+
+
+def _check_quote(record: Quote, appended_ms: int) -> None:
+    if wrong := quote.fault(record):
+        raise Rejected("out_of_bounds", wrong)
+    # The cached whole second decides nearly always; only times after it are compared exactly.
+    if record.event_time > _instant_limit(appended_ms // 1000):
+        limit = to_text(from_millis(appended_ms) + FUTURE_TOLERANCE)
+        if record.event_time > limit:
+            raise Rejected("future_time", f"event_time {record.event_time} is after {limit}, append time + 5 s")
+
+
+def _check_bar(record: DailyBar, appended_ms: int) -> None:
+    if wrong := daily_bar.fault(record):
+        raise Rejected("out_of_bounds", wrong)
+    limit = _date_limit(appended_ms // 86_400_000)
+    if record.date > limit:
+        raise Rejected("future_time", f"date {record.date} is after {limit}")
+
+
+def _reason(error: msgspec.ValidationError) -> Reason:
+    text = str(error)
+    if text.startswith("Object missing required field"):
+        return "missing_field"
+    if ", got `" in text:
+        return "wrong_type"
+    return "out_of_bounds"
+
+
+Check = Callable[[Any, int], None]
+_CONTRACTS: dict[TopicKind, dict[str, tuple[msgspec.json.Decoder[Any], Check]]] = {
+    "realtime": {quote.SCHEMA: (msgspec.json.Decoder(Quote), _check_quote)},
+    "batch": {daily_bar.SCHEMA: (msgspec.json.Decoder(DailyBar), _check_bar)},
+}
+
+
+class RecordDecoder:
+    """Decodes and checks the records of one kind of topic."""
+
+    def __init__(self, kind: TopicKind) -> None:
+        self._contracts = _CONTRACTS[kind]
+
+    def decode(self, value: bytes | None, schema: str | None, appended_ms: int) -> Record:
+        """Return the checked record.
+
+        Args:
+            value: the message's value.
+            schema: its `schema` header.
+            appended_ms: its Kafka timestamp, milliseconds since the epoch.
+
+        Raises:
+            Rejected: the record breaks its contract.
+        """
+        if not value:
+            raise Rejected("empty_value", "the record has no value")
+        if len(value) > MAX_VALUE_BYTES:
+            raise Rejected("too_large", f"{len(value)} bytes, the limit is {MAX_VALUE_BYTES}")
+        contract = self._contracts.get(schema) if schema else None
+        if contract is None:
+            known = ", ".join(self._contracts)
+            raise Rejected("unknown_schema", f"header {HEADER_SCHEMA}={schema!r}, this topic carries {known}")
+        decoder, check = contract
+        try:
+            record = decoder.decode(value)
+        except msgspec.ValidationError as error:
+            raise Rejected(_reason(error), str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Rejected("not_json", str(error)) from None
+        check(record, appended_ms)
+        return cast(Record, record)
+
+
+def schema_header(headers: list[tuple[str, Any]] | None) -> str | None:
+    """Return the value of the `schema` header, None if it is absent or not text."""
+    for name, value in headers or ():
+        if name == HEADER_SCHEMA:
+            try:
+                return value if isinstance(value, str) else bytes(value).decode()
+            except (UnicodeDecodeError, TypeError):
+                return None
+    return None

@@ -1,0 +1,100 @@
+"""Every key of the lake is made here, and taken apart here."""
+
+import re
+from datetime import date, datetime
+from urllib.parse import unquote
+
+from stockpipe.common.contracts.manifests import DatasetName
+from stockpipe.common.ids import batch_day
+
+RAW_MANIFESTS = "raw/_manifests"
+PROCESSED_MANIFESTS = "processed/_manifests"
+
+
+def realtime_object(first_event: datetime, partition: int, first: int, last: int, suffix: str) -> str:
+    """Return the key of raw quotes of one event hour (UTC), offsets `first` to `last` included."""
+    return (
+        f"raw/realtime/year={first_event:%Y}/month={first_event:%m}/day={first_event:%d}/hour={first_event:%H}/"
+        f"stock_data_{first_event:%Y%m%d_%H%M}_p{partition:02d}_{first:020d}-{last:020d}.{suffix}"
+    )
+
+
+def historical_object(symbol: str, fetched_at: datetime, partition: int, first: int, last: int, suffix: str) -> str:
+    """Return the key of the raw bars of one symbol and one fetch, offsets `first` to `last` included."""
+    return (
+        f"raw/historical/year={fetched_at:%Y}/month={fetched_at:%m}/day={fetched_at:%d}/"
+        f"{symbol}_{fetched_at:%H%M%S}_p{partition:02d}_{first:020d}-{last:020d}.{suffix}"
+    )
+
+
+def raw_manifest_prefix(topic: str) -> str:
+    """Return the prefix of all raw manifests of a topic."""
+    return f"{RAW_MANIFESTS}/{topic}/"
+
+
+def raw_manifest_partition_prefix(topic: str, partition: int) -> str:
+    """Return the prefix of the raw manifests of a topic partition; they list in offset order."""
+    return f"{raw_manifest_prefix(topic)}partition={partition:02d}/"
+
+
+def raw_manifest(topic: str, partition: int, start: int) -> str:
+    """Return the key of the commit record that begins at offset `start`."""
+    return f"{raw_manifest_partition_prefix(topic, partition)}{start:020d}.json"
+
+
+_RAW_MANIFEST = re.compile(rf"{RAW_MANIFESTS}/(?P<topic>[^/]+)/partition=(?P<partition>\d+)/(?P<start>\d{{20}})\.json")
+
+
+def parse_raw_manifest(key: str) -> tuple[str, int, int] | None:
+    """Return topic, partition and start offset of a raw manifest's key; None for another key."""
+    match = _RAW_MANIFEST.fullmatch(key)
+    return (match["topic"], int(match["partition"]), int(match["start"])) if match else None
+
+
+def processed_manifest_prefix(dataset: DatasetName) -> str:
+    """Return the prefix of all manifests of a dataset; they list in time order."""
+    return f"{PROCESSED_MANIFESTS}/{dataset}/"
+
+
+def processed_manifest_day_prefix(dataset: DatasetName, day: date) -> str:
+    """Return the prefix of the manifests of the batches of one day."""
+    return f"{processed_manifest_prefix(dataset)}date={day.isoformat()}/"
+
+
+def processed_manifest(dataset: DatasetName, batch_id: str) -> str:
+    """Return the key of a batch's manifest; its day is the one the id begins with."""
+    return f"{processed_manifest_day_prefix(dataset, batch_day(batch_id))}{batch_id}.json"
+
+
+def batch_of_manifest(key: str) -> str:
+    """Return the batch id of a processed manifest's key."""
+    return key.rpartition("/")[2].removesuffix(".json")
+
+
+def live_file(window_day: date, batch_id: str) -> str:
+    """Return the key of the stream's rows of one micro-batch whose windows start on one day (UTC)."""
+    return (
+        f"processed/realtime_live/year={window_day:%Y}/month={window_day:%m}/day={window_day:%d}/"
+        f"part-{batch_id}.parquet"
+    )
+
+
+def historical_folder(run_day: date) -> str:
+    """Return the folder of a daily run's files.
+
+    Named `run_date`, not `date`: readers of such folders take the folder's value for the column of that name,
+    and `date` is the session date inside the files.
+    """
+    return f"processed/historical/run_date={run_day.isoformat()}"
+
+
+REALTIME_FOLDER = "processed/realtime"
+
+
+def symbol_of(key: str) -> str | None:
+    """Return the symbol that a processed file's folder `symbol=…` names; None where the rows carry it.
+
+    Spark writes characters such as `^` and `=` percent-encoded into folder names.
+    """
+    match = re.search(r"/symbol=([^/]+)/", key)
+    return unquote(match[1]) if match else None

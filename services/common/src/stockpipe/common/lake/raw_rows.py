@@ -1,0 +1,100 @@
+"""Raw rows: every field of a message in its contract's order, then `kafka_partition` and `kafka_offset`."""
+
+import io
+from collections.abc import Sequence
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from stockpipe.common.contracts.daily_bar import DailyBar
+from stockpipe.common.contracts.decode import Record
+from stockpipe.common.contracts.quote import Quote
+from stockpipe.common.contracts.tables import ColumnType
+from stockpipe.common.contracts.topics import TopicKind
+
+RawFormat = Literal["csv", "parquet"]
+
+PARTITION_COLUMN = "kafka_partition"
+OFFSET_COLUMN = "kafka_offset"
+
+_ARROW: dict[ColumnType, pa.DataType] = {
+    "string": pa.string(),
+    "double": pa.float64(),
+    "bigint": pa.int64(),
+    "int": pa.int32(),
+    "boolean": pa.bool_(),
+}
+
+
+def _column_type(field: msgspec.inspect.Type) -> ColumnType:
+    match field:
+        case msgspec.inspect.Metadata(type=inner):
+            return _column_type(inner)
+        case msgspec.inspect.UnionType(types=types):
+            (inner,) = (t for t in types if not isinstance(t, msgspec.inspect.NoneType))
+            return _column_type(inner)
+        case msgspec.inspect.FloatType():
+            return "double"
+        case msgspec.inspect.IntType():
+            return "bigint"
+        case msgspec.inspect.BoolType():
+            return "boolean"
+        case msgspec.inspect.StrType() | msgspec.inspect.LiteralType():
+            return "string"
+        case _:
+            raise TypeError(f"contract field of type {field} has no raw column type")
+
+
+def _columns(contract: type[Record]) -> dict[str, ColumnType]:
+    hints = get_type_hints(contract, include_extras=True)
+    return {name: _column_type(msgspec.inspect.type_info(hint)) for name, hint in hints.items()} | {
+        PARTITION_COLUMN: "int",
+        OFFSET_COLUMN: "bigint",
+    }
+
+
+RAW_COLUMNS: dict[TopicKind, dict[str, ColumnType]] = {
+    "realtime": _columns(Quote),
+    "batch": _columns(DailyBar),
+}
+_SCHEMAS = {
+    kind: pa.schema([(name, _ARROW[type_]) for name, type_ in columns.items()]) for kind, columns in RAW_COLUMNS.items()
+}
+
+
+def encode_rows(
+    kind: TopicKind, records: Sequence[Record], partition: int, offsets: Sequence[int], raw_format: RawFormat
+) -> bytes:
+    """Return one raw object's bytes; the same rows always give the same bytes."""
+    schema = _SCHEMAS[kind]
+    columns: list[Any] = [[getattr(record, name) for record in records] for name in schema.names[:-2]]
+    columns += [[partition] * len(offsets), offsets]
+    table = pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
+    )
+    buffer = io.BytesIO()
+    if raw_format == "csv":
+        pa.csv.write_csv(table, buffer)
+    else:
+        pa.parquet.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def decode_rows(kind: TopicKind, key: str, data: bytes) -> pa.Table:
+    """Return the rows of the raw object stored at `key`.
+
+    Raises:
+        pyarrow.ArrowInvalid: the object isn't what its key says.
+    """
+    schema = _SCHEMAS[kind]
+    if key.endswith(".parquet"):
+        table = pa.parquet.read_table(io.BytesIO(data), columns=schema.names)
+    else:
+        table = pa.csv.read_csv(
+            io.BytesIO(data),
+            convert_options=pa.csv.ConvertOptions(column_types=schema, include_columns=schema.names),
+        )
+    return table.cast(schema)

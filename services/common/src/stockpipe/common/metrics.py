@@ -1,0 +1,157 @@
+"""Every metric of every service: name, help and labels, declared once."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class ProducerMetrics:
+    """What the producer exports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter(
+            "stockpipe_producer_records_total",
+            "Records sent to Kafka",
+            ["topic", "source"],
+            registry=registry,
+        )
+        self.delivery_failures = Counter(
+            "stockpipe_producer_delivery_failures_total",
+            "Records Kafka did not take",
+            ["topic"],
+            registry=registry,
+        )
+        self.fetch_failures = Counter(
+            "stockpipe_producer_fetch_failures_total",
+            "Requests to a source that gave no records, by reason",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self.rounds_skipped = Counter(
+            "stockpipe_producer_rounds_skipped_total",
+            "Rounds left out because the one before was still running",
+            registry=registry,
+        )
+        self.fetch_seconds = Histogram(
+            "stockpipe_producer_fetch_seconds",
+            "Duration of one request to a source",
+            ["source"],
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )
+
+
+class ConsumerMetrics:
+    """What the consumer exports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter(
+            "stockpipe_consumer_records_total",
+            "Records accepted into the raw lake",
+            ["topic"],
+            registry=registry,
+        )
+        self.rejected = Counter(
+            "stockpipe_consumer_rejected_total",
+            "Records sent to the DLQ, by reason",
+            ["topic", "reason"],
+            registry=registry,
+        )
+        self.skipped = Counter(
+            "stockpipe_consumer_skipped_offsets_total",
+            "Offsets the broker never delivers (transaction markers, compaction)",
+            ["topic"],
+            registry=registry,
+        )
+        self.objects = Counter(
+            "stockpipe_consumer_objects_total",
+            "Objects listed in raw manifests",
+            ["topic"],
+            registry=registry,
+        )
+        self.adopted = Counter(
+            "stockpipe_consumer_manifests_adopted_total",
+            "Flushes dropped because the offsets had a manifest already",
+            ["topic"],
+            registry=registry,
+        )
+        self.store_failures = Counter(
+            "stockpipe_consumer_store_failures_total",
+            "Flushes put off because the store failed",
+            ["topic"],
+            registry=registry,
+        )
+        self.commit_failures = Counter(
+            "stockpipe_consumer_commit_failures_total",
+            "Offset commits that Kafka refused",
+            ["topic"],
+            registry=registry,
+        )
+        self.flush_seconds = Histogram(
+            "stockpipe_consumer_flush_seconds",
+            "Duration of one partition's flush, from first PUT to manifest",
+            ["topic"],
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )
+        self.breaker_open = Gauge(
+            "stockpipe_consumer_breaker_open", "1 after the DLQ breaker tripped", ["topic"], registry=registry
+        )
+
+
+class SparkMetrics:
+    """What the stream job exports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.rows_in = Counter("stockpipe_spark_rows_in_total", "Kafka records read", ["job"], registry=registry)
+        self.rows_refused = Counter(
+            "stockpipe_spark_rows_refused_total",
+            "Kafka records that break their contract",
+            ["job"],
+            registry=registry,
+        )
+        self.rows_dropped_by_watermark = Counter(
+            "stockpipe_spark_rows_dropped_by_watermark_total",
+            "Quotes that came after their windows closed; the stream-batch job repairs them",
+            ["job"],
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "stockpipe_spark_batch_seconds",
+            "Duration of one micro-batch",
+            ["job"],
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )
+
+
+class LoaderMetrics:
+    """What the loader exports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.batches = Counter("stockpipe_loader_batches_total", "Batches loaded", ["dataset"], registry=registry)
+        self.rows = Counter(
+            "stockpipe_loader_rows_total",
+            "Rows merged, by what became of them: inserted, updated, stale",
+            ["dataset", "outcome"],
+            registry=registry,
+        )
+        self.failures = Counter(
+            "stockpipe_loader_failures_total",
+            "Batches that could not be loaded",
+            ["dataset"],
+            registry=registry,
+        )
+        self.check_warnings = Counter(
+            "stockpipe_loader_check_warnings_total",
+            "Rows that a warn check found",
+            ["dataset", "check"],
+            registry=registry,
+        )
+        self.load_seconds = Histogram(
+            "stockpipe_loader_load_seconds",
+            "Duration of one batch's load",
+            ["dataset"],
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )

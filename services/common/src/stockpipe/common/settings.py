@@ -1,0 +1,132 @@
+"""Settings: environment variables and flags of the same name, in one class a command.
+
+A flag beats its environment variable. A secret may also come from a file: `NAME_FILE` holds the path.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from stockpipe.common.contracts.topics import TopicKind
+from stockpipe.common.errors import ConfigError
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads a secret field from the file that the variable `<NAME>_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if path is None or SecretStr not in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            return None, field_name, False
+        try:
+            return Path(path).read_text().rstrip("\n"), field_name, False
+        except OSError as error:
+            raise ConfigError(f"{variable}={path!r} can't be read: {error.strerror}") from error
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class ServiceSettings(BaseSettings):
+    """Settings of every command."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_ignore_empty=True,
+        cli_kebab_case=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+        cli_implicit_flags=True,
+        cli_show_env_vars=True,
+        hide_input_in_errors=False,
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="TCP port that serves Prometheus metrics at /metrics; 0 = none"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class KafkaSettings(ServiceSettings):
+    """How to reach Kafka, and the names of the topics."""
+
+    kafka_bootstrap_server: str = Field(description="Brokers to ask first, host:port[,host:port]")
+    kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes")
+    kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Transport to the brokers"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism, used with SASL_PLAINTEXT and SASL_SSL"
+    )
+    kafka_sasl_username: str | None = Field(None, description="SASL user")
+    kafka_sasl_password: SecretStr | None = Field(
+        None, description="SASL password; better from a file by KAFKA_SASL_PASSWORD_FILE"
+    )
+    kafka_ssl_ca_location: Path | None = Field(None, description="PEM file with the brokers' CA")
+
+    def topic(self, kind: TopicKind) -> str:
+        """Return the name of the topic of this kind."""
+        return self.kafka_topic_realtime if kind == "realtime" else self.kafka_topic_batch
+
+    def kafka_client_config(self) -> dict[str, Any]:
+        """Return the connection part of a librdkafka configuration.
+
+        Raises:
+            ConfigError: SASL is chosen without user or password.
+        """
+        config: dict[str, Any] = {
+            "bootstrap.servers": self.kafka_bootstrap_server,
+            "security.protocol": self.kafka_security_protocol,
+        }
+        if self.kafka_security_protocol.startswith("SASL"):
+            if not self.kafka_sasl_username or self.kafka_sasl_password is None:
+                raise ConfigError(
+                    f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KAFKA_SASL_USERNAME and "
+                    "KAFKA_SASL_PASSWORD (or KAFKA_SASL_PASSWORD_FILE)"
+                )
+            config |= {
+                "sasl.mechanism": self.kafka_sasl_mechanism,
+                "sasl.username": self.kafka_sasl_username,
+                "sasl.password": self.kafka_sasl_password.get_secret_value(),
+            }
+        if self.kafka_ssl_ca_location:
+            config["ssl.ca.location"] = str(self.kafka_ssl_ca_location)
+        return config
+
+
+class LakeSettings(ServiceSettings):
+    """Where the data lake is."""
+
+    lake_url: str = Field(description="Data lake, file:///absolute/folder")
+
+
+class WarehouseSettings(ServiceSettings):
+    """Where the warehouse is."""
+
+    warehouse_url: str = Field(description="Warehouse, duckdb:///absolute/file.duckdb")

@@ -1,0 +1,1 @@
+"""Every Kafka record into the raw lake, once."""

@@ -1,0 +1,1 @@
+"""Processed lake into the warehouse."""

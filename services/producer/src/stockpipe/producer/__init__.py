@@ -1,0 +1,1 @@
+"""Stock quotes and daily bars from a source into Kafka."""

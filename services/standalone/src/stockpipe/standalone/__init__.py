@@ -1,0 +1,1 @@
+"""The whole pipeline on one machine: a real broker and the services as processes."""

@@ -1,0 +1,37 @@
+"""`stockpipe-standalone setup`: Java and the jars, once."""
+
+from stockpipe.common.settings import ServiceSettings
+from stockpipe.standalone import paths
+from stockpipe.standalone.jars import fetch_jars, lock_jars
+from stockpipe.standalone.java import find_java
+
+
+class SetupSettings(ServiceSettings):
+    """Find Java and fetch the jars of Kafka and Spark, checked against the locked sha256 sums."""
+
+
+class LockSettings(ServiceSettings):
+    """Resolve the jars of Kafka and Spark anew and rewrite their lock files."""
+
+
+_SETS = (("Kafka", paths.KAFKA_SPEC, paths.KAFKA_JARS), ("Spark", paths.SPARK_SPEC, paths.SPARK_JARS))
+
+
+def run_setup(_settings: SetupSettings) -> int:
+    """Run the command."""
+    find_java()
+    for name, spec, folder in _SETS:
+        print(
+            f"== jars of {name}, checked against {(spec / 'jgo.lock.toml').relative_to(paths.ROOT)}",
+            flush=True,
+        )
+        fetch_jars(spec, folder)
+    return 0
+
+
+def run_lock(_settings: LockSettings) -> int:
+    """Run the command."""
+    for name, spec, folder in _SETS:
+        print(f"locking the jars of {name}", flush=True)
+        lock_jars(spec, folder)
+    return 0

@@ -1,0 +1,1 @@
+"""Spark jobs of the pipeline: pure transforms, readers and writers, thin jobs."""

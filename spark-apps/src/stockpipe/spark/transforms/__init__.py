@@ -1,0 +1,1 @@
+"""Pure functions DataFrame to DataFrame: no session, no input or output, no clock."""
