@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from stockpipe.standalone.broker import Broker, running_broker
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A real Kafka for the whole run; every test makes topics of its own names in it."""
+    with running_broker(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
