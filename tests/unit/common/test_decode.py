@@ -151,4 +151,4 @@ def test_the_schema_header_is_found_among_others() -> None:
     assert schema_header([("a", b"1"), ("schema", b"quote.v1")]) == "quote.v1"
     assert schema_header([("schema", b"\xff")]) is None
     assert schema_header([("schema", None)]) is None
-    assert schema_header(None) is None
+    assert schema_header([]) is None

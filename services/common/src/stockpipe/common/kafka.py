@@ -1,10 +1,17 @@
 """Kafka clients with the defaults that this pipeline was measured with."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from stockpipe.common.errors import ConfigError, Unavailable
 from stockpipe.common.logs import Logger
@@ -33,18 +40,28 @@ _PRODUCER: dict[str, Any] = {
 }
 
 
+_LOG_EVERY = 100
+
+
 class ClientErrors:
-    """Collects what librdkafka reports aside: it never raises a wrong password, for one."""
+    """Collects what librdkafka reports aside: it never raises a wrong password, for one.
+
+    While a broker is down the same report comes many times a second: the first of a kind is logged, then each 100th.
+    """
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._fatal: KafkaError | None = None
+        self._seen: Counter[int] = Counter()
 
     def __call__(self, error: KafkaError) -> None:
         """Take one report; this is the client's `error_cb`."""
         if error.fatal() or error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
             self._fatal = error
-        self._log.warning("kafka_client_error", code=error.name(), detail=error.str(), fatal=error.fatal())
+        if self._seen[error.code()] % _LOG_EVERY == 0:
+            count = self._seen[error.code()] + 1
+            self._log.warning("kafka_client_error", code=error.name(), detail=error.str(), count=count)
+        self._seen[error.code()] += 1
 
     def raise_if_fatal(self) -> None:
         """Raise what can't heal by waiting.
@@ -77,12 +94,7 @@ def new_consumer(settings: KafkaSettings, log: Logger, group: str, **overrides: 
     return Consumer(config), errors
 
 
-def new_admin(settings: KafkaSettings) -> AdminClient:
-    """Return an admin client."""
-    return AdminClient(settings.kafka_client_config())
-
-
-def require_topics(client: Consumer | Producer | AdminClient, settings: KafkaSettings, *topics: str) -> dict[str, int]:
+def require_topics(client: Consumer | Producer, settings: KafkaSettings, *topics: str) -> dict[str, int]:
     """Return each topic's number of partitions.
 
     Raises:
@@ -104,7 +116,7 @@ def require_topics(client: Consumer | Producer | AdminClient, settings: KafkaSet
     return {topic: len(metadata.topics[topic].partitions) for topic in topics}
 
 
-def end_offsets(consumer: Consumer, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
+def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
     """Return each partition's first kept offset and the offset after its last record.
 
     Raises:
@@ -115,30 +127,46 @@ def end_offsets(consumer: Consumer, topic: str, partitions: int) -> dict[int, tu
             partition: consumer.get_watermark_offsets(
                 TopicPartition(topic, partition), timeout=METADATA_TIMEOUT_SECONDS
             )
-            for partition in range(partitions)
+            for partition in partitions
         }
     except KafkaException as error:
         raise Unavailable(f"Kafka doesn't tell the offsets of {topic}: {error.args[0].str()}") from error
 
 
-def committed_offsets(consumer: Consumer, topic: str, partitions: Sequence[int]) -> dict[int, int | None]:
+def group_reader(settings: KafkaSettings, group: str) -> Consumer:
+    """Return a client that can ask for a group's offsets without being its member.
+
+    A member can't ask while its group rebalances. The admin client can't either: `list_consumer_group_offsets` of
+    confluent-kafka 2.16.1 ends the process (SIGSEGV) where the coordinator isn't there yet, as on a new broker.
+    """
+    return Consumer({**settings.kafka_client_config(), **_CONSUMER, "group.id": group})
+
+
+def committed_offsets(reader: Consumer, topic: str, partitions: Iterable[int]) -> dict[int, int | None]:
     """Return the group's committed offset of each partition, None where it has none.
+
+    Args:
+        reader: made by `group_reader`.
+        topic: name of the topic.
+        partitions: which ones to ask for.
 
     Raises:
         Unavailable: the group's coordinator doesn't answer.
     """
+    wanted = [TopicPartition(topic, partition) for partition in partitions]
     try:
-        found = consumer.committed(
-            [TopicPartition(topic, partition) for partition in partitions], timeout=METADATA_TIMEOUT_SECONDS
-        )
+        found = reader.committed(wanted, timeout=METADATA_TIMEOUT_SECONDS)
     except KafkaException as error:
         raise Unavailable(f"Kafka doesn't tell the committed offsets of {topic}: {error.args[0].str()}") from error
     return {entry.partition: entry.offset if entry.offset >= 0 else None for entry in found}
 
 
-def consumer_group(topic_kind: str) -> str:
-    """Return the name of the consumer group that lands topics of this kind in the lake."""
-    return f"stock-market-consumer-{topic_kind}"
+HeaderList = list[tuple[str, bytes | None]]
+
+
+def header_list(message: Message) -> HeaderList:
+    """Return the record's headers, none where it has none."""
+    return cast(HeaderList, message.headers() or [])
 
 
 def append_time_ms(message: Message) -> int:

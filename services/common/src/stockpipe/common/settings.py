@@ -78,6 +78,9 @@ class KafkaSettings(ServiceSettings):
     kafka_bootstrap_server: str = Field(description="Brokers to ask first, host:port[,host:port]")
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars")
+    kafka_consumer_group_prefix: str = Field(
+        "stock-market-consumer-", description="Consumer group of a topic is this, followed by realtime or batch"
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Transport to the brokers"
     )
@@ -94,6 +97,10 @@ class KafkaSettings(ServiceSettings):
         """Return the name of the topic of this kind."""
         return self.kafka_topic_realtime if kind == "realtime" else self.kafka_topic_batch
 
+    def consumer_group(self, kind: TopicKind) -> str:
+        """Return the name of the group that lands topics of this kind in the lake."""
+        return self.kafka_consumer_group_prefix + kind
+
     def kafka_client_config(self) -> dict[str, Any]:
         """Return the connection part of a librdkafka configuration.
 
@@ -103,6 +110,8 @@ class KafkaSettings(ServiceSettings):
         config: dict[str, Any] = {
             "bootstrap.servers": self.kafka_bootstrap_server,
             "security.protocol": self.kafka_security_protocol,
+            # What matters of librdkafka's own log comes by error_cb, as JSON.
+            "log_level": 2,
         }
         if self.kafka_security_protocol.startswith("SASL"):
             if not self.kafka_sasl_username or self.kafka_sasl_password is None:

@@ -4,7 +4,7 @@ The verdict depends only on the record: "future" is judged against the instant a
 not against the reader's clock, so that every reader, at any time, refuses the same records.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal, cast
@@ -123,12 +123,12 @@ class RecordDecoder:
         return cast(Record, record)
 
 
-def schema_header(headers: list[tuple[str, Any]] | None) -> str | None:
+def schema_header(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """Return the value of the `schema` header, None if it is absent or not text."""
-    for name, value in headers or ():
-        if name == HEADER_SCHEMA:
+    for name, value in headers:
+        if name == HEADER_SCHEMA and value is not None:
             try:
-                return value if isinstance(value, str) else bytes(value).decode()
-            except (UnicodeDecodeError, TypeError):
+                return value.decode()
+            except UnicodeDecodeError:
                 return None
     return None

@@ -1,0 +1,71 @@
+"""`stockpipe-consumer`."""
+
+import os
+import socket
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from stockpipe.common.cli import Command, run_program
+from stockpipe.common.clock import Clock, SystemClock
+from stockpipe.common.contracts.topics import dlq_topic
+from stockpipe.common.kafka import group_reader, new_consumer, require_topics
+from stockpipe.common.lake.open import open_lake
+from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.logs import configure_logs
+from stockpipe.common.metrics import ConsumerMetrics
+from stockpipe.common.service import serve_metrics, stop_on_signals
+from stockpipe.consumer.dlq import DeadLetters
+from stockpipe.consumer.flush import Flusher
+from stockpipe.consumer.service import ConsumerService
+from stockpipe.consumer.settings import ConsumerSettings
+
+
+def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int:
+    """Wire the service, run it, print its summary and return the exit code."""
+    log = configure_logs("consumer", settings.log_level)
+    stop = stop_on_signals()
+    registry = CollectorRegistry()
+    metrics = ConsumerMetrics(registry)
+    topic = settings.topic(settings.topic_kind)
+    group = settings.consumer_group(settings.topic_kind)
+    consumer, errors = new_consumer(settings, log, group, **_group_config(settings))
+    partitions = require_topics(consumer, settings, topic, dlq_topic(topic))[topic]
+    serve_metrics(registry, settings.metrics_port)
+    flusher = Flusher(
+        store,
+        DeadLetters(settings, log, topic),
+        clock,
+        topic,
+        settings.topic_kind,
+        settings.raw_format,
+        writer=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    reader = group_reader(settings, group)
+    service = ConsumerService(settings, consumer, errors, reader, flusher, store, clock, metrics, log, partitions)
+    summary = service.run(stop)
+    print(msgspec.json.encode(asdict(summary)).decode(), flush=True)
+    return 0
+
+
+def _group_config(settings: ConsumerSettings) -> dict[str, Any]:
+    config: dict[str, Any] = {"group.protocol": settings.kafka_group_protocol}
+    if settings.kafka_group_protocol == "classic":
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+    if settings.kafka_group_instance_id:
+        config["group.instance.id"] = settings.kafka_group_instance_id
+    return config
+
+
+def main() -> None:
+    """Run the program."""
+    run_program(
+        "stockpipe-consumer",
+        {
+            "": Command(
+                ConsumerSettings, lambda settings: consume(settings, open_lake(settings.lake_url), SystemClock())
+            )
+        },
+    )
