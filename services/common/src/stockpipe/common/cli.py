@@ -4,6 +4,7 @@ import argparse
 import difflib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,12 @@ def _tidy_help(parser: argparse.ArgumentParser, program: str, settings: type[Ser
                 action.metavar, "A,B,..." if "tuple" in action.metavar else action.metavar
             )
         if action.help:
-            action.help = action.help.replace(" (default: None)", "").replace(" (default: ())", "")
+            text = action.help.replace(" (default: None)", "").replace(" (default: ())", "")
+            action.help = re.sub(r"\(default: \((.*?),?\)\)", lambda found: f"(default: {_joined(found[1])})", text)
+
+
+def _joined(items: str) -> str:
+    return items.replace("'", "").replace(", ", ",")
 
 
 class _HelpFormatter(argparse.HelpFormatter):

@@ -1,0 +1,46 @@
+"""The warehouse's tables as folders of reviewed SQL that runs on every dialect.
+
+A folder holds `ddl.sql`, `merge.sql` and, for a table of batches, `checks.sql`. Names are unqualified: the session
+says which database they mean. `:name` stands for a parameter, `BATCH_IN` for the staged batch.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from stockpipe.common.contracts.tables import DATASETS, Table
+from stockpipe.common.warehouse.ledger import DATABASES, loaded_batches
+from stockpipe.loader.checks import Check, parse_checks
+
+
+@dataclass(frozen=True)
+class TableSql:
+    """A table's contract and its SQL."""
+
+    table: Table
+    ddl: str
+    merge: str
+    checks: tuple[Check, ...]
+
+
+@cache
+def sql_of(table: Table) -> TableSql:
+    """Return the SQL of `table`, from its folder."""
+    folder = files(__package__) / f"{table.name.lower()}_v1"
+    checks = folder / "checks.sql"
+    return TableSql(
+        table,
+        ddl=(folder / "ddl.sql").read_text(encoding="utf-8"),
+        merge=(folder / "merge.sql").read_text(encoding="utf-8"),
+        checks=parse_checks(checks.read_text(encoding="utf-8")) if checks.is_file() else (),
+    )
+
+
+def all_tables() -> tuple[Table, ...]:
+    """Return every table of the warehouse, one database after the other."""
+    batches = dict.fromkeys(dataset.table for dataset in DATASETS.values())
+    return tuple(
+        table
+        for database in DATABASES
+        for table in (*(table for table in batches if table.database == database), loaded_batches(database))
+    )

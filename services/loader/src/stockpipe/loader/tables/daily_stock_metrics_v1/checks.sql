@@ -1,0 +1,42 @@
+-- Each statement counts the rows of BATCH_IN that break its sentence: `fail` keeps the batch out, `warn` is counted.
+-- Row count and required columns are checked for every table by the program. A double is held below 1e12 as well as
+-- above 0 because NaN and infinity are greater than every number.
+
+-- fail: unique_key: symbol and date are those of one row only
+SELECT COALESCE(SUM(d.copies - 1), 0) FROM (SELECT COUNT(*) AS copies FROM BATCH_IN GROUP BY symbol, date) d;
+
+-- fail: prices: prices and their means are above 0 and finite
+SELECT COUNT(*) FROM BATCH_IN
+WHERE NOT (daily_open > 0 AND daily_open <= 1e12)
+    OR NOT (daily_high > 0 AND daily_high <= 1e12)
+    OR NOT (daily_low > 0 AND daily_low <= 1e12)
+    OR NOT (daily_close > 0 AND daily_close <= 1e12)
+    OR NOT (adj_close > 0 AND adj_close <= 1e12)
+    OR NOT (sma_5 > 0 AND sma_5 <= 1e12)
+    OR NOT (sma_15 > 0 AND sma_15 <= 1e12)
+    OR NOT (sma_30 > 0 AND sma_30 <= 1e12);
+
+-- fail: price_order: open and close lie between low and high
+SELECT COUNT(*) FROM BATCH_IN
+WHERE daily_low > daily_open OR daily_low > daily_close OR daily_open > daily_high OR daily_close > daily_high;
+
+-- fail: deviations: deviations are 0 or more and finite
+SELECT COUNT(*) FROM BATCH_IN
+WHERE NOT (volatility_5 >= 0 AND volatility_5 <= 1e12)
+    OR NOT (volatility_15 >= 0 AND volatility_15 <= 1e12)
+    OR NOT (volatility_30 >= 0 AND volatility_30 <= 1e12);
+
+-- fail: volumes: volumes are 0 or more
+SELECT COUNT(*) FROM BATCH_IN WHERE daily_volume < 0 OR volume_sma_15 < 0 OR volume_ratio < 0;
+
+-- fail: volume_trend: volume_trend is rising, falling or flat
+SELECT COUNT(*) FROM BATCH_IN WHERE volume_trend NOT IN ('rising', 'falling', 'flat');
+
+-- fail: no_future: no session is after tomorrow in UTC, where some exchanges are already, no time over a minute ahead
+SELECT COUNT(*) FROM BATCH_IN
+WHERE date > CAST(CAST(:loaded_at AS TIMESTAMP) AS DATE) + 1
+    OR source_fetched_at > CAST(:loaded_at AS TIMESTAMP) + INTERVAL '1 minute'
+    OR processed_at > CAST(:loaded_at AS TIMESTAMP) + INTERVAL '1 minute';
+
+-- warn: fresh: the newest session is at most 7 days old
+SELECT CASE WHEN MAX(date) < CAST(CAST(:loaded_at AS TIMESTAMP) AS DATE) - 7 THEN COUNT(*) ELSE 0 END FROM BATCH_IN;

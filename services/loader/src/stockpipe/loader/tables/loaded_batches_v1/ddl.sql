@@ -1,0 +1,10 @@
+CREATE TABLE IF NOT EXISTS LOADED_BATCHES (
+    dataset VARCHAR NOT NULL,
+    batch_id VARCHAR NOT NULL,
+    files BIGINT NOT NULL,
+    "rows" BIGINT NOT NULL,
+    inserted BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    stale BIGINT NOT NULL,
+    loaded_at TIMESTAMP NOT NULL
+);

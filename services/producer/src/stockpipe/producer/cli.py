@@ -1,0 +1,82 @@
+"""`stockpipe-producer`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from stockpipe.common.cli import Command, run_program
+from stockpipe.common.clock import SystemClock
+from stockpipe.common.errors import ConfigError, PartialFailure
+from stockpipe.common.ids import random_suffix
+from stockpipe.common.kafka import new_producer, require_topics
+from stockpipe.common.logs import Logger, configure_logs
+from stockpipe.common.metrics import ProducerMetrics
+from stockpipe.common.service import serve_metrics, stop_on_signals
+from stockpipe.producer.batch import bar_source, date_range, send_bars
+from stockpipe.producer.realtime import past_session, quote_source, rounds, send_rounds
+from stockpipe.producer.sender import Sender
+from stockpipe.producer.settings import BatchSettings, ProducerSettings, RealtimeSettings
+
+
+def run_realtime(settings: RealtimeSettings) -> int:
+    """Run the command and return its exit code."""
+    log, metrics = _start(settings)
+    stop, clock = stop_on_signals(), SystemClock()
+    session = past_session(settings)
+    sources = [quote_source(name, settings, session) for name in settings.sources]
+    instants = rounds(settings, session, clock, stop, metrics, log)
+    sender = _sender(settings, settings.kafka_topic_realtime, metrics, log)
+    summary = send_rounds(settings.symbols, sources, instants, sender, clock, random_suffix, metrics, log)
+    sender.close()
+    _print_summary(asdict(summary))
+    return 0
+
+
+def run_batch(settings: BatchSettings) -> int:
+    """Run the command and return its exit code."""
+    log, metrics = _start(settings)
+    clock = SystemClock()
+    date_range(settings, clock)
+    sources = [bar_source(name, settings) for name in settings.sources]
+    sender = _sender(settings, settings.kafka_topic_batch, metrics, log)
+    summary = send_bars(settings, sources, sender, clock, random_suffix, metrics, log)
+    sender.close()
+    line = _print_summary(asdict(summary))
+    if settings.xcom_path:
+        try:
+            Path(settings.xcom_path).write_text(line)
+        except OSError as error:
+            raise ConfigError(f"XCOM_PATH {settings.xcom_path!r} can't be written: {error.strerror}") from error
+    if summary.failed:
+        reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in summary.failed.items())
+        raise PartialFailure(f"{len(summary.failed)} of {len(settings.symbols)} symbols gave no bars: {reasons}")
+    return 0
+
+
+def _start(settings: ProducerSettings) -> tuple[Logger, ProducerMetrics]:
+    registry = CollectorRegistry()
+    serve_metrics(registry, settings.metrics_port)
+    return configure_logs("producer", settings.log_level), ProducerMetrics(registry)
+
+
+def _sender(settings: ProducerSettings, topic: str, metrics: ProducerMetrics, log: Logger) -> Sender:
+    probe, _errors = new_producer(settings, log)
+    require_topics(probe, settings, topic)
+    return Sender(settings, topic, metrics, log)
+
+
+def _print_summary(summary: dict[str, Any]) -> str:
+    line = msgspec.json.encode(summary).decode()
+    print(line, flush=True)
+    return line
+
+
+def main() -> None:
+    """Run the program."""
+    run_program(
+        "stockpipe-producer",
+        {"realtime": Command(RealtimeSettings, run_realtime), "batch": Command(BatchSettings, run_batch)},
+    )

@@ -1,0 +1,89 @@
+"""Records into Kafka, with every failed delivery counted."""
+
+from collections import Counter
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from stockpipe.common.contracts import daily_bar, quote
+from stockpipe.common.contracts.decode import Record
+from stockpipe.common.contracts.quote import Quote
+from stockpipe.common.contracts.topics import HEADER_FETCH_ID, HEADER_REQUEST, HEADER_SCHEMA
+from stockpipe.common.errors import PartialFailure, Unavailable
+from stockpipe.common.kafka import new_producer
+from stockpipe.common.logs import Logger
+from stockpipe.common.metrics import ProducerMetrics
+from stockpipe.common.settings import KafkaSettings
+
+FLUSH_SECONDS = 130.0
+"""Longer than librdkafka's delivery time-out of 120 s, after which every record is acknowledged or failed."""
+
+
+class Sender:
+    """Sends records to one topic, keyed by symbol."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, metrics: ProducerMetrics, log: Logger) -> None:
+        self._topic = topic
+        self._metrics = metrics
+        self._log = log
+        self._producer, self._errors = new_producer(settings, log)
+        self._encoder = msgspec.json.Encoder()
+        self._failed: Counter[str] = Counter()
+        self.sent = 0
+
+    def send(self, record: Record, request: str) -> None:
+        """Hand a record to the client; waits while the client's queue is full.
+
+        Raises:
+            Unavailable: the client failed for good.
+        """
+        schema = quote.SCHEMA if isinstance(record, Quote) else daily_bar.SCHEMA
+        headers: list[tuple[str, str | bytes | None]] = [
+            (HEADER_SCHEMA, schema),
+            (HEADER_FETCH_ID, record.fetch_id),
+            (HEADER_REQUEST, request),
+        ]
+        value = self._encoder.encode(record)
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic, value, key=record.symbol, headers=headers, on_delivery=self._note_failure
+                )
+                break
+            except BufferError:
+                self._errors.raise_if_fatal()
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise Unavailable(f"record can't be sent to {self._topic}: {error.args[0].str()}") from error
+        self.sent += 1
+        self._metrics.records.labels(self._topic, record.source).inc()
+
+    def poll(self) -> None:
+        """Take in delivery reports.
+
+        Raises:
+            Unavailable: the client failed for good, e.g. by a wrong password.
+        """
+        self._producer.poll(0)
+        self._errors.raise_if_fatal()
+
+    def close(self) -> None:
+        """Wait until every record is acknowledged or failed.
+
+        Raises:
+            PartialFailure: some records weren't delivered; the message says how many and why.
+        """
+        unknown = self._producer.flush(FLUSH_SECONDS)
+        failed = sum(self._failed.values())
+        if unknown or failed:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self._failed.items())
+            raise PartialFailure(
+                f"{failed + unknown} of {self.sent} records weren't delivered to {self._topic} "
+                f"({reasons or 'no answer from Kafka'}); run the same command again: readers count a record once"
+            )
+
+    def _note_failure(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed[error.str()] += 1
+            self._metrics.delivery_failures.labels(self._topic).inc()
+            self._log.error("delivery_failed", topic=self._topic, key=str(message.key()), detail=error.str())

@@ -1,0 +1,1 @@
+"""Where quotes and bars come from."""

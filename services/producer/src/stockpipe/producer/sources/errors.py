@@ -1,0 +1,41 @@
+"""What can go wrong at a source.
+
+SourceError
+├── RateLimited         too many requests; a later one may work
+├── QuotaExhausted      the plan's budget is used up until it renews
+├── SourceUnavailable   no answer, or a server error; a later request may work
+├── BadPayload          an answer that can't be understood
+└── NoData              a clear answer: there is nothing, and why
+"""
+
+from stockpipe.common.errors import PipelineError
+
+
+class SourceError(PipelineError):
+    """A source gave no records for a symbol (or for all, symbol None)."""
+
+    def __init__(self, source: str, symbol: str | None, reason: str) -> None:
+        super().__init__(f"{source}, {symbol or 'all symbols'}: {reason}")
+        self.source = source
+        self.symbol = symbol
+        self.reason = reason
+
+
+class RateLimited(SourceError):
+    """Too many requests."""
+
+
+class QuotaExhausted(SourceError):
+    """The plan's budget is used up."""
+
+
+class SourceUnavailable(SourceError):
+    """No answer, or a server error."""
+
+
+class BadPayload(SourceError):
+    """The answer can't be understood."""
+
+
+class NoData(SourceError):
+    """The source knows of nothing; `reason` says why."""
