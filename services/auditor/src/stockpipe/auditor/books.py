@@ -1,0 +1,75 @@
+"""The books: every hop, one after the other."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import get_args
+
+from stockpipe.auditor.findings import Finding, Hop, Period
+from stockpipe.auditor.offsets import topic_offsets
+from stockpipe.auditor.processed_hop import DatasetBooks, ProcessedHop
+from stockpipe.auditor.raw_hop import PartitionBooks, RawHop
+from stockpipe.auditor.settings import BooksSettings
+from stockpipe.auditor.warehouse_hop import WarehouseHop
+from stockpipe.auditor.window_hop import missing_quotes
+from stockpipe.common.contracts.manifests import DatasetName
+from stockpipe.common.contracts.tables import DATASETS, REALTIME_STOCK_ANALYTICS, Table
+from stockpipe.common.contracts.topics import TopicKind
+from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.warehouse.reader import WarehouseReader
+
+HOPS: tuple[Hop, ...] = get_args(Hop)
+TOPIC_OF: dict[DatasetName, TopicKind] = {"daily": "batch", "realtime": "realtime", "realtime_live": "realtime"}
+
+
+@dataclass
+class Books:
+    """The account of the whole pipeline."""
+
+    partitions: list[PartitionBooks] = field(default_factory=list)
+    datasets: list[DatasetBooks] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def unaccounted(self) -> dict[Hop, int]:
+        """Return the records that each hop can't account for."""
+        counts: Counter[Hop] = Counter({"kafka-raw": sum(each.unaccounted for each in self.partitions)})
+        for finding in self.findings:
+            if finding.hop != "kafka-raw":
+                counts[finding.hop] += finding.count
+        return {hop: counts[hop] for hop in HOPS}
+
+
+def audit(settings: BooksSettings, store: ObjectStore, reader: WarehouseReader) -> Books:
+    """Check everything in the settings' period.
+
+    Raises:
+        Unavailable: Kafka, the store or the warehouse can't be reached.
+    """
+    period = Period(settings.first_day, settings.last_day)
+    books = Books()
+    raw: dict[TopicKind, RawHop] = {}
+    kinds: tuple[TopicKind, ...] = ("batch", "realtime")
+    for kind in kinds:
+        hop = raw[kind] = RawHop(store, kind, topic_offsets(settings, kind), period)
+        hop.audit()
+        books.partitions += hop.books
+        books.findings += hop.findings
+    processed = {
+        dataset: ProcessedHop(store, dataset, raw[TOPIC_OF[dataset]].manifests, period) for dataset in DATASETS
+    }
+    for each in processed.values():
+        each.audit()
+        books.datasets.append(each.books)
+        books.findings += each.findings
+    for table in _tables():
+        hops = [processed[name] for name, dataset in DATASETS.items() if dataset.table is table]
+        warehouse = WarehouseHop(reader, table, period)
+        warehouse.audit([batch for each in hops for batch in each.batches], [each.books for each in hops])
+        books.findings += warehouse.findings
+        if table is REALTIME_STOCK_ANALYTICS and period.is_everything:
+            books.findings += missing_quotes(reader, raw["realtime"].rows, warehouse.loaded)
+    return books
+
+
+def _tables() -> list[Table]:
+    return list({dataset.table.name: dataset.table for dataset in DATASETS.values()}.values())

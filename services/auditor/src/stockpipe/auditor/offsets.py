@@ -1,0 +1,85 @@
+"""What Kafka says: the offsets it keeps, those the consumer committed, and what lies in the DLQ."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, TopicPartition
+
+from stockpipe.common.contracts import dlq
+from stockpipe.common.contracts.topics import TopicKind, dlq_topic
+from stockpipe.common.errors import Unavailable
+from stockpipe.common.kafka import committed_offsets, end_offsets, group_reader, header_list, require_topics
+from stockpipe.common.settings import KafkaSettings
+
+READ_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class PartitionOffsets:
+    """Of one partition: the first kept offset, the one after the last record, the committed one."""
+
+    low: int
+    high: int
+    committed: int | None
+
+
+@dataclass
+class TopicOffsets:
+    """Of one topic: its partitions, and the offsets by partition that the DLQ stands for.
+
+    `dlq_complete` is false once the DLQ's own retention deleted records.
+    """
+
+    topic: str
+    partitions: dict[int, PartitionOffsets] = field(default_factory=dict)
+    dead: dict[int, set[int]] = field(default_factory=dict)
+    dlq_complete: bool = True
+
+
+def topic_offsets(settings: KafkaSettings, kind: TopicKind) -> TopicOffsets:
+    """Ask Kafka about the topic of this kind.
+
+    Raises:
+        Unavailable: no broker answers.
+        ConfigError: the topic doesn't exist.
+    """
+    topic = settings.topic(kind)
+    reader = group_reader(settings, settings.consumer_group(kind))
+    try:
+        dead_topic = dlq_topic(topic)
+        counts = require_topics(reader, settings, topic, dead_topic)
+        ends = end_offsets(reader, topic, range(counts[topic]))
+        committed = committed_offsets(reader, topic, range(counts[topic]))
+        found = TopicOffsets(
+            topic,
+            {partition: PartitionOffsets(low, high, committed[partition]) for partition, (low, high) in ends.items()},
+        )
+        dead_ends = end_offsets(reader, dead_topic, range(counts[dead_topic]))
+        found.dlq_complete = all(low == 0 for low, _high in dead_ends.values())
+        found.dead = _dead_letters(reader, topic, dead_topic, dead_ends)
+        return found
+    finally:
+        reader.close()
+
+
+def _dead_letters(
+    reader: Consumer, topic: str, dead_topic: str, ends: dict[int, tuple[int, int]]
+) -> dict[int, set[int]]:
+    """Return the distinct original offsets by original partition; a record may lie in the DLQ twice."""
+    dead: dict[int, set[int]] = defaultdict(set)
+    unread = {partition for partition, (low, high) in ends.items() if low < high}
+    reader.assign([TopicPartition(dead_topic, partition, ends[partition][0]) for partition in unread])
+    while unread:
+        messages = reader.consume(1000, READ_SECONDS)
+        if not messages:
+            raise Unavailable(f"DLQ {dead_topic} can't be read to its end within {READ_SECONDS:.0f} s")
+        for message in messages:
+            partition, position = int(message.partition() or 0), int(message.offset() or 0)
+            if message.error() is None:
+                headers = dict(header_list(message))
+                if (headers.get(dlq.TOPIC) or b"").decode() == topic:
+                    dead[int(headers[dlq.PARTITION] or b"")].add(int(headers[dlq.OFFSET] or b""))
+                position += 1
+            if position >= ends[partition][1]:
+                unread.discard(partition)
+    return dead

@@ -1,0 +1,160 @@
+"""Kafka to raw: every offset that was read is a raw row, a DLQ record, or was never delivered."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from stockpipe.auditor.findings import Finding, Period
+from stockpipe.auditor.offsets import PartitionOffsets, TopicOffsets
+from stockpipe.common.contracts.manifests import ManifestDamaged, RawManifest, RawObject, decode_raw
+from stockpipe.common.contracts.topics import TopicKind
+from stockpipe.common.lake import layout
+from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN, decode_rows
+from stockpipe.common.lake.store import ObjectMissing, ObjectStore
+
+
+@dataclass
+class PartitionBooks:
+    """One partition's account. `offsets` were read; `waiting` are in Kafka and not yet read."""
+
+    topic: str
+    partition: int
+    offsets: int = 0
+    raw_rows: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    unaccounted: int = 0
+
+
+class RawHop:
+    """Audits one topic; collects books and findings, and for the next hops the manifests and who was quoted when."""
+
+    def __init__(self, store: ObjectStore, kind: TopicKind, offsets: TopicOffsets, period: Period) -> None:
+        self._store = store
+        self._kind = kind
+        self._offsets = offsets
+        self._period = period
+        self.books: list[PartitionBooks] = []
+        self.findings: list[Finding] = []
+        self.manifests: list[RawManifest] = []
+        self.rows: list[pa.Table] = []
+
+    def audit(self) -> None:
+        """Check every partition."""
+        self.manifests = self._read_manifests()
+        for partition, offsets in sorted(self._offsets.partitions.items()):
+            chain = [manifest for manifest in self.manifests if manifest.partition == partition]
+            self.books.append(self._audit_partition(partition, offsets, chain))
+
+    def _read_manifests(self) -> list[RawManifest]:
+        found = []
+        for info in self._store.list(layout.raw_manifest_prefix(self._offsets.topic)):
+            if layout.parse_raw_manifest(info.key) is None:
+                continue
+            try:
+                found.append(decode_raw(info.key, self._store.get(info.key)))
+            except ManifestDamaged as error:
+                self._find(info.key, str(error), 1)
+        return found
+
+    def _audit_partition(
+        self, partition: int, offsets: PartitionOffsets, chain: Sequence[RawManifest]
+    ) -> PartitionBooks:
+        books = PartitionBooks(self._offsets.topic, partition)
+        books.offsets = books.unaccounted = self._audit_chain(partition, offsets, chain)
+        for manifest in chain:
+            if self._period.includes(manifest.written_at):
+                self._audit_manifest(manifest, books)
+        done = max([manifest.end for manifest in chain], default=offsets.committed or offsets.low)
+        books.waiting = max(0, offsets.high - max(done, offsets.committed or 0))
+        return books
+
+    def _audit_chain(self, partition: int, offsets: PartitionOffsets, chain: Sequence[RawManifest]) -> int:
+        """Return how many offsets no manifest covers."""
+        if self._period.is_everything:
+            expected = min(offsets.low, chain[0].start) if chain else offsets.low
+        elif chain:
+            expected = chain[0].start
+        else:
+            return 0
+        lost = 0
+        for manifest in chain:
+            key = layout.raw_manifest(manifest.topic, manifest.partition, manifest.start)
+            if manifest.start > expected:
+                count = manifest.start - expected
+                self._find_gap(partition, expected, manifest.start, f"before {key}")
+                lost += count
+            elif manifest.start < expected:
+                self._find(key, f"overlaps the manifest before it, which ends at {expected}", expected - manifest.start)
+            expected = max(expected, manifest.end)
+        if self._period.last is None and offsets.committed is not None and offsets.committed > expected:
+            self._find_gap(partition, expected, offsets.committed, "although the consumer committed them")
+            lost += offsets.committed - expected
+        return lost
+
+    def _audit_manifest(self, manifest: RawManifest, books: PartitionBooks) -> None:
+        key = layout.raw_manifest(manifest.topic, manifest.partition, manifest.start)
+        covered = manifest.end - manifest.start
+        claimed = manifest.records + manifest.rejected + manifest.skipped
+        if claimed != covered:
+            self._find(key, f"covers {covered} offsets, but claims {claimed} records", abs(claimed - covered))
+        rows = sum(self._audit_object(manifest, entry) for entry in manifest.objects)
+        listed = sum(entry.rows for entry in manifest.objects)
+        if listed != manifest.records:
+            self._find(
+                key, f"claims {manifest.records} rows, its objects list {listed}", abs(manifest.records - listed)
+            )
+        dead = self._offsets.dead.get(manifest.partition, set())
+        rejected = sum(manifest.start <= offset < manifest.end for offset in dead)
+        if rejected != manifest.rejected:
+            if self._offsets.dlq_complete:
+                detail = f"claims {manifest.rejected} rejected records, the DLQ holds {rejected}"
+                self._find(key, detail, abs(manifest.rejected - rejected))
+            else:
+                rejected = manifest.rejected
+        books.offsets += covered
+        books.raw_rows += rows
+        books.rejected += rejected
+        books.skipped += manifest.skipped
+        books.unaccounted += abs(covered - rows - rejected - manifest.skipped)
+
+    def _audit_object(self, manifest: RawManifest, entry: RawObject) -> int:
+        """Return how many good rows the object holds."""
+        try:
+            data = self._store.get(entry.key)
+        except ObjectMissing:
+            self._find(entry.key, "is missing, a manifest lists it", entry.rows)
+            return 0
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            self._find(entry.key, "was changed: its sha256 isn't the manifest's", entry.rows)
+            return 0
+        try:
+            table = decode_rows(self._kind, entry.key, data)
+        except pa.ArrowException as error:
+            self._find(entry.key, f"can't be read: {error}", entry.rows)
+            return 0
+        if table.num_rows != entry.rows:
+            detail = f"holds {table.num_rows} rows, its manifest says {entry.rows}"
+            self._find(entry.key, detail, abs(table.num_rows - entry.rows))
+        places = zip(table[PARTITION_COLUMN].to_pylist(), table[OFFSET_COLUMN].to_pylist(), strict=True)
+        inside = {
+            offset
+            for partition, offset in places
+            if partition == manifest.partition and manifest.start <= offset < manifest.end
+        }
+        if len(inside) != table.num_rows:
+            detail = "holds rows twice, or of offsets outside its manifest"
+            self._find(entry.key, detail, table.num_rows - len(inside))
+        if self._kind == "realtime":
+            self.rows.append(table.select(["symbol", "event_time", "source", PARTITION_COLUMN, OFFSET_COLUMN]))
+        return len(inside)
+
+    def _find_gap(self, partition: int, start: int, end: int, where: str) -> None:
+        subject = f"{self._offsets.topic} partition {partition}"
+        self._find(subject, f"offsets {start} to {end - 1} have no manifest {where}", end - start)
+
+    def _find(self, subject: str, detail: str, count: int) -> None:
+        self.findings.append(Finding("kafka-raw", subject, detail, count))

@@ -1,0 +1,76 @@
+"""The books as text."""
+
+from collections.abc import Sequence
+
+from stockpipe.auditor.books import Books
+
+
+def render(books: Books) -> str:
+    """Return the tables and the findings as lines of plain text."""
+    lines = ["Kafka to raw: offsets = raw rows + rejected (in the DLQ) + skipped", ""]
+    lines += _table(
+        ("topic", "partition", "offsets", "raw rows", "rejected", "skipped", "not yet read", "unaccounted"),
+        [
+            (
+                each.topic,
+                each.partition,
+                each.offsets,
+                each.raw_rows,
+                each.rejected,
+                each.skipped,
+                each.waiting,
+                each.unaccounted,
+            )
+            for each in books.partitions
+        ],
+    )
+    lines += ["", "Raw to processed to warehouse: rows in = dropped + used; newest row of each key = warehouse row", ""]
+    lines += _table(
+        (
+            "dataset",
+            "batches",
+            "rows in",
+            "dropped",
+            "rows out",
+            "in warehouse",
+            "not yet loaded",
+            "not yet processed",
+            "unaccounted",
+        ),
+        [
+            (
+                each.dataset,
+                each.batches,
+                each.rows_in,
+                ", ".join(f"{count:,} {reason}" for reason, count in each.dropped.items() if count) or "-",
+                each.rows_out,
+                each.warehouse_rows,
+                each.not_loaded,
+                each.waiting,
+                each.unaccounted,
+            )
+            for each in books.datasets
+        ],
+    )
+    unaccounted = books.unaccounted
+    lines += ["", "unaccounted: " + ", ".join(f"{hop} {count:,}" for hop, count in unaccounted.items())]
+    for finding in books.findings:
+        lines.append(f"  ✗ {finding.hop}: {finding.subject}: {finding.detail}")
+    lines.append(
+        "The books balance." if not books.findings else f"The books don't balance: {len(books.findings)} findings."
+    )
+    return "\n".join(lines)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    texts = [header, *([f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(header))]
+    right = [all(isinstance(row[column], int) for row in rows) for column in range(len(header))]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in texts
+    ]
