@@ -1,8 +1,12 @@
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from stockpipe.standalone.broker import Broker, running_broker
+
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,7 @@ def _warehouse_row(settings: TraceSettings, reader: WarehouseReader, table: Tabl
     moment = (start.astimezone(UTC) if start.tzinfo else start).replace(tzinfo=None) if start else settings.day
     columns = ", ".join(table.column_names)
     found = reader.query(
-        f"SELECT {columns} FROM {reader.qualified(table)} WHERE symbol = ? AND {table.key[1]} = ?",  # noqa: S608
+        f"SELECT {columns} FROM {reader.qualified(table)} WHERE symbol = ? AND {table.key[1]} = ?",
         [settings.symbol, moment],
     )
     rows: list[dict[str, Any]] = found.rename_columns(list(table.column_names)).to_pylist()
@@ -88,7 +88,7 @@ def _batch(
     store: ObjectStore, reader: WarehouseReader, table: Table, batch_id: str
 ) -> tuple[dict[str, Any], ProcessedManifest]:
     ledger = reader.qualified(loaded_batches(table.database))
-    found = reader.query(f"SELECT dataset, loaded_at FROM {ledger} WHERE batch_id = ?", [batch_id])  # noqa: S608
+    found = reader.query(f"SELECT dataset, loaded_at FROM {ledger} WHERE batch_id = ?", [batch_id])
     rows: list[dict[str, Any]] = found.rename_columns(["dataset", "loaded_at"]).to_pylist()
     if not rows:
         raise PipelineError(f"LOADED_BATCHES doesn't list batch {batch_id}, which the row names")

@@ -64,7 +64,7 @@ class WarehouseHop:
 
     def _ledger(self) -> dict[tuple[str, str], _Loaded]:
         name = self._reader.qualified(loaded_batches(self._table.database))
-        found = self._reader.query(f'SELECT dataset, batch_id, "rows", inserted, updated, stale FROM {name}')  # noqa: S608
+        found = self._reader.query(f'SELECT dataset, batch_id, "rows", inserted, updated, stale FROM {name}')
         return {
             (row["dataset"], row["batch_id"]): _Loaded(row["rows"], row["inserted"], row["updated"], row["stale"])
             for row in found.rename_columns([column.lower() for column in found.column_names]).to_pylist()
@@ -72,7 +72,7 @@ class WarehouseHop:
 
     def _compare(self, loaded: pa.Table, books: Mapping[DatasetName, DatasetBooks]) -> None:
         columns = ", ".join(self._table.column_names)
-        actual = self._reader.query(f"SELECT {columns} FROM {self._reader.qualified(self._table)}")  # noqa: S608
+        actual = self._reader.query(f"SELECT {columns} FROM {self._reader.qualified(self._table)}")
         actual = actual.rename_columns(list(self._table.column_names)).cast(file_schema(self._table))
         key, version = ", ".join(self._table.key), ", ".join(f"{name} DESC" for name in self._table.version)
         joined = " AND ".join(f"e.{name} = a.{name}" for name in self._table.key)
@@ -84,23 +84,23 @@ class WarehouseHop:
             engine.register("loaded", loaded)
             engine.register("actual", actual)
             engine.execute(
-                f"CREATE TABLE expected AS SELECT * FROM loaded "  # noqa: S608
+                f"CREATE TABLE expected AS SELECT * FROM loaded "
                 f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {version}) = 1"
             )
-            missing = self._keys(engine, f"SELECT {key} FROM expected e ANTI JOIN actual a ON {joined}")  # noqa: S608
+            missing = self._keys(engine, f"SELECT {key} FROM expected e ANTI JOIN actual a ON {joined}")
             changed = self._keys(
                 engine,
-                f"SELECT {_row('e', self._table.key)} FROM expected e JOIN actual a ON {joined} "  # noqa: S608
+                f"SELECT {_row('e', self._table.key)} FROM expected e JOIN actual a ON {joined} "
                 f"WHERE NOT ({same}) AND NOT ({newer} AND {str(not self._period.is_everything).upper()})",
             )
-            twice = self._keys(engine, f"SELECT {key} FROM actual GROUP BY {key} HAVING COUNT(*) > 1")  # noqa: S608
+            twice = self._keys(engine, f"SELECT {key} FROM actual GROUP BY {key} HAVING COUNT(*) > 1")
             self._report(missing, "missing in the warehouse")
             self._report(changed, "differ from the newest processed row")
             self._report(twice, "there more than once")
             if self._period.is_everything:
-                extra = self._keys(engine, f"SELECT {key} FROM actual a ANTI JOIN expected e ON {joined}")  # noqa: S608
+                extra = self._keys(engine, f"SELECT {key} FROM actual a ANTI JOIN expected e ON {joined}")
                 self._report(extra, "in no loaded batch")
-            ((rows,),) = engine.execute(f"SELECT COUNT(*) FROM actual a SEMI JOIN expected e ON {joined}").fetchall()  # noqa: S608
+            ((rows,),) = engine.execute(f"SELECT COUNT(*) FROM actual a SEMI JOIN expected e ON {joined}").fetchall()
         for book in books.values():
             book.warehouse_rows = rows
 

@@ -21,7 +21,7 @@ CREATE TABLE quotes AS
 SELECT symbol, TIME_BUCKET(INTERVAL '15 minutes', CAST(event_time AS TIMESTAMP)) AS window_start,
     MIN({OFFSET_COLUMN}) AS position, ANY_VALUE({PARTITION_COLUMN}) AS partition
 FROM raw GROUP BY symbol, event_time, source
-"""  # noqa: S608
+"""
 _COUNTED = """
 SELECT w.symbol, w.window_start, w.record_count_15m AS counted, COUNT(q.symbol) AS quoted
 FROM windows w LEFT JOIN quotes q
@@ -50,7 +50,7 @@ def missing_quotes(reader: WarehouseReader, raw: Sequence[pa.Table], loaded: Seq
         return []
     table = reader.qualified(REALTIME_STOCK_ANALYTICS)
     windows = reader.query(
-        f"SELECT symbol, window_start, record_count_15m, last_offset FROM {table} "  # noqa: S608
+        f"SELECT symbol, window_start, record_count_15m, last_offset FROM {table} "
         "WHERE EXTRACT(MINUTE FROM window_start) IN (0, 15, 30, 45)"
     )
     ranges = [

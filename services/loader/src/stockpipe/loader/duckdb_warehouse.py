@@ -150,7 +150,7 @@ class DuckDBSession:
     def stage(self, table: Table, parquet: Path) -> None:
         columns = ", ".join(table.column_names)
         self.execute(
-            f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT {columns} FROM read_parquet(:path)",  # noqa: S608
+            f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT {columns} FROM read_parquet(:path)",
             {"path": str(parquet)},
         )
 
@@ -177,5 +177,5 @@ class DuckDBSession:
         self.execute(f"CHECKPOINT {CATALOG}")
 
     def _count(self, table: Table) -> int:
-        ((rows,),) = self.fetch(f"SELECT COUNT(*) FROM {table.name}")  # noqa: S608
+        ((rows,),) = self.fetch(f"SELECT COUNT(*) FROM {table.name}")
         return int(rows)

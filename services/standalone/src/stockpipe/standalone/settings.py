@@ -1,0 +1,29 @@
+"""Settings of the standalone program."""
+
+from datetime import date
+
+from pydantic import Field
+
+from stockpipe.common.settings import CommaSeparated, ServiceSettings
+
+
+class DemoSettings(ServiceSettings):
+    """Run the whole pipeline once: real daily bars and one replayed session, from the source to the warehouse.
+
+    Starts a real Kafka and the same programs as in a cluster, waits until everything has arrived, checks the books and
+    stops it all. Needs no account and no network. The exit code is 1 if the books don't balance.
+    """
+
+    symbols: CommaSeparated = Field(("AAPL", "FB", "GOOG", "IBM", "MSFT"), description="Tickers, comma-separated")
+    session_date: date = Field(date(2013, 3, 1), description="Trading day whose quotes are replayed")
+    replay_seconds: float = Field(10.0, gt=0, description="Seconds that the replay of the session takes")
+
+
+class UpSettings(ServiceSettings):
+    """Run the whole pipeline with live simulated quotes until Ctrl-C, and show a table of the results.
+
+    The quotes follow real sessions of the past, re-dated to now.
+    """
+
+    symbols: CommaSeparated = Field(("AAPL", "FB", "GOOG", "IBM", "MSFT"), description="Tickers, comma-separated")
+    fetch_interval_seconds: float = Field(5.0, gt=0, description="Seconds between rounds of quotes")
