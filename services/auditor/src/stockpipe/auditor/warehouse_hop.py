@@ -15,8 +15,6 @@ from stockpipe.common.warehouse.ledger import loaded_batches
 from stockpipe.common.warehouse.reader import WarehouseReader
 
 _NAMED = 3
-_NOT_COMPARED = ("batch_id", "processed_at")
-"""Of two rows of equal version either may stay; they differ in these alone."""
 
 
 @dataclass(frozen=True)
@@ -71,44 +69,50 @@ class WarehouseHop:
         }
 
     def _compare(self, loaded: pa.Table, books: Mapping[DatasetName, DatasetBooks]) -> None:
-        columns = ", ".join(self._table.column_names)
-        actual = self._reader.query(f"SELECT {columns} FROM {self._reader.qualified(self._table)}")
-        actual = actual.rename_columns(list(self._table.column_names)).cast(file_schema(self._table))
-        key, version = ", ".join(self._table.key), ", ".join(f"{name} DESC" for name in self._table.version)
-        joined = " AND ".join(f"e.{name} = a.{name}" for name in self._table.key)
-        newer = f"({_row('a', self._table.version)}) > ({_row('e', self._table.version)})"
-        same = " AND ".join(
-            f"e.{name} IS NOT DISTINCT FROM a.{name}" for name in self._table.column_names if name not in _NOT_COMPARED
-        )
+        """Hold every warehouse row against the row of its own batch, and its version against all loaded versions.
+
+        Of two rows of equal version either may stay, and batch and stream differ in the last digits of a mean.
+        """
+        table = self._table
+        columns = ", ".join(table.column_names)
+        actual = self._reader.query(f"SELECT {columns} FROM {self._reader.qualified(table)}")
+        actual = actual.rename_columns(list(table.column_names)).cast(file_schema(table))
+        key = ", ".join(table.key)
+        same_key = " AND ".join(f"e.{name} = a.{name}" for name in table.key)
+        same = " AND ".join(f"e.{name} IS NOT DISTINCT FROM a.{name}" for name in table.column_names)
+        version = ", ".join(f"{name} := {name}" for name in table.version)
+        everything = self._period.is_everything
         with duckdb.connect() as engine:
             engine.register("loaded", loaded)
             engine.register("actual", actual)
             engine.execute(
-                f"CREATE TABLE expected AS SELECT * FROM loaded "
-                f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {version}) = 1"
+                f"CREATE TABLE newest AS SELECT {key}, MAX(STRUCT_PACK({version})) AS version FROM loaded GROUP BY {key}"
             )
-            missing = self._keys(engine, f"SELECT {key} FROM expected e ANTI JOIN actual a ON {joined}")
-            changed = self._keys(
+            joined = f"newest e JOIN (SELECT *, STRUCT_PACK({version}) AS version FROM actual) a ON {same_key}"
+            self._report(engine, f"SELECT {key} FROM newest e ANTI JOIN actual a ON {same_key}", "missing")
+            self._report(
                 engine,
-                f"SELECT {_row('e', self._table.key)} FROM expected e JOIN actual a ON {joined} "
-                f"WHERE NOT ({same}) AND NOT ({newer} AND {str(not self._period.is_everything).upper()})",
+                f"SELECT {_of('e', table.key)} FROM {joined} WHERE a.version < e.version",
+                "older than processed",
             )
-            twice = self._keys(engine, f"SELECT {key} FROM actual GROUP BY {key} HAVING COUNT(*) > 1")
-            self._report(missing, "missing in the warehouse")
-            self._report(changed, "differ from the newest processed row")
-            self._report(twice, "there more than once")
-            if self._period.is_everything:
-                extra = self._keys(engine, f"SELECT {key} FROM actual a ANTI JOIN expected e ON {joined}")
-                self._report(extra, "in no loaded batch")
-            ((rows,),) = engine.execute(f"SELECT COUNT(*) FROM actual a SEMI JOIN expected e ON {joined}").fetchall()
+            if everything:
+                extra = f"SELECT {key} FROM actual a ANTI JOIN loaded e ON {same_key} AND e.batch_id = a.batch_id"
+                self._report(engine, extra, "in no loaded batch")
+            self._report(
+                engine,
+                f"SELECT {_of('a', table.key)} FROM actual a JOIN loaded e ON {same_key} AND e.batch_id = a.batch_id "
+                f"WHERE NOT ({same})",
+                "changed since they were processed",
+            )
+            twice = f"SELECT {key} FROM actual GROUP BY {key} HAVING COUNT(*) > 1"
+            self._report(engine, twice, "there more than once")
+            ((rows,),) = engine.execute(f"SELECT COUNT(*) FROM {joined}").fetchall()
         for book in books.values():
             book.warehouse_rows = rows
 
-    @staticmethod
-    def _keys(engine: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
-        return sorted(" ".join(str(part) for part in row) for row in engine.execute(sql).fetchall())
-
-    def _report(self, keys: Sequence[str], what: str) -> None:
+    def _report(self, engine: duckdb.DuckDBPyConnection, sql: str, what: str) -> None:
+        """Make a finding of the keys that `sql` gives."""
+        keys = sorted(" ".join(str(part) for part in row) for row in engine.execute(sql).fetchall())
         if keys:
             named = ", ".join(keys[:_NAMED]) + (", ..." if len(keys) > _NAMED else "")
             self._find(f"{self._table.database}.{self._table.name}", f"{len(keys)} rows {what}: {named}", len(keys))
@@ -117,5 +121,5 @@ class WarehouseHop:
         self.findings.append(Finding("processed-warehouse", subject, detail, count))
 
 
-def _row(alias: str, names: Sequence[str]) -> str:
+def _of(alias: str, names: Sequence[str]) -> str:
     return ", ".join(f"{alias}.{name}" for name in names)

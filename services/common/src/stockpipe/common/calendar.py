@@ -57,3 +57,21 @@ def next_open(exchange: str, instant: datetime) -> datetime:
     """Return the first session open after `instant`, UTC."""
     found: datetime = _calendar(exchange).next_open(instant).to_pydatetime()
     return found.astimezone(UTC)
+
+
+def trailing_session(exchange: str, day: date, count: int) -> date:
+    """Return the first of the last `count` sessions up to `day`, which counts if it is one.
+
+    Raises:
+        ConfigError: the exchange, the day or that session is outside the calendar.
+    """
+    calendar = _calendar(exchange)
+    label = day.isoformat()
+    if not calendar.first_session.date() <= day <= calendar.last_session.date():
+        raise ConfigError(f"day {label} is outside the calendar of {exchange}")
+    last = calendar.date_to_session(label, direction="previous")
+    try:
+        first: date = calendar.sessions_window(last, -count)[0].date()
+    except ValueError as error:
+        raise ConfigError(f"{exchange} has fewer than {count} sessions from {FIRST_DAY} to {label}") from error
+    return first

@@ -28,7 +28,8 @@ SESSION = timedelta(hours=6, minutes=30)
 def run_demo(settings: DemoSettings) -> int:
     """Run the command and return its exit code."""
     clock = SystemClock()
-    screen = Screen(Console(), clock)
+    console = Console()
+    screen = Screen(console if console.is_terminal else Console(width=120), clock)
     folder = new_run("demo", clock, random_suffix)
     began = clock.monotonic()
     screen.console.print(f"The whole pipeline once, in [bold]{_shown(folder)}[/]", highlight=False)
@@ -36,7 +37,7 @@ def run_demo(settings: DemoSettings) -> int:
         with screen.step("starting Kafka") as step:
             pipeline = running.enter_context(running_pipeline(folder, clock))
             step.done = f"Kafka 4.3.1 runs at {pipeline.broker.bootstrap}"
-        code = _Demo(settings, folder, pipeline, screen).run()
+        code = DemoRun(settings, folder, pipeline, screen).run()
         with screen.step("stopping") as step:
             running.close()
             step.done = "everything is stopped"
@@ -44,7 +45,7 @@ def run_demo(settings: DemoSettings) -> int:
     return code
 
 
-class _Demo:
+class DemoRun:
     """The steps between the broker's start and its end."""
 
     def __init__(self, settings: DemoSettings, folder: RunFolder, pipeline: Pipeline, screen: Screen) -> None:
@@ -62,15 +63,17 @@ class _Demo:
         realtime = pipeline.start(
             "consumer-realtime", program("consumer", "--topic", "realtime", "--flush-seconds", "2")
         )
-        stream = pipeline.start(
-            "spark-stream", spark_job("spark_stream_processor", "--trigger-seconds", "2", "--slide-minutes", "15")
-        )
         loader = pipeline.start("loader-watch", program("loader", "watch", "--poll-seconds", "1"))
+        stream = pipeline.start("spark-stream", spark_job("spark_stream_processor", "--trigger-seconds", "2"))
         watcher = Watcher(self._folder, pipeline.broker)
         try:
             self._send_bars()
             self._land_bars()
-            daily = pipeline.begin("spark-daily", spark_job("spark_batch_processor", *self._daily_flags()))
+            with screen.step("bars: raw lake → daily metrics (Spark)") as step:
+                made = _summary(pipeline.run("spark-daily", spark_job("spark_batch_processor", *self._daily_flags())))
+                step.done = f"raw lake → daily metrics: {made['rows_in']:,} bars in, {made['rows_out']:,} rows out"
+            while not watcher.stream_runs():
+                pipeline.wait()
             self._send_quotes()
             with screen.step("quotes: Kafka → raw lake") as step:
                 quotes = self._await_landed(watcher)
@@ -82,9 +85,6 @@ class _Demo:
                 step.done = f"Kafka → windows: the stream job has read {quotes:,} quotes"
             pipeline.stop(stream)
             pipeline.stop(realtime)
-            with screen.step("bars: raw lake → daily metrics (Spark)") as step:
-                made = _summary(pipeline.finish(daily))
-                step.done = f"raw lake → daily metrics: {made['rows_in']:,} bars in, {made['rows_out']:,} rows out"
             with screen.step("quotes: raw lake → the same windows, as a batch (Spark)") as step:
                 made = _summary(pipeline.run("spark-stream-batch", self._stream_batch()))
                 counts = f"{made['rows_in']:,} quotes in, {made['rows_out']:,} rows out"
@@ -154,6 +154,7 @@ class _Demo:
             f"End to end, from a quote's fetch to its row in the warehouse: p50 {percentile(latencies, 0.5):.1f} s, "
             f"p95 {percentile(latencies, 0.95):.1f} s, of {len(latencies):,} quotes.",
             highlight=False,
+            soft_wrap=True,
         )
         for table in sample_tables(self._folder):
             console.print()

@@ -16,7 +16,7 @@ class DemoSettings(ServiceSettings):
 
     symbols: CommaSeparated = Field(("AAPL", "FB", "GOOG", "IBM", "MSFT"), description="Tickers, comma-separated")
     session_date: date = Field(date(2013, 3, 1), description="Trading day whose quotes are replayed")
-    replay_seconds: float = Field(10.0, gt=0, description="Seconds that the replay of the session takes")
+    replay_seconds: float = Field(15.0, gt=0, description="Seconds that the replay of the session takes")
 
 
 class UpSettings(ServiceSettings):

@@ -56,6 +56,10 @@ class Watcher:
             committed = {}
         return Progress(sum(high for _low, high in ends.values()), sum(offset or 0 for offset in committed.values()))
 
+    def stream_runs(self) -> bool:
+        """Return whether the stream job has begun its query: it writes this file first."""
+        return any(True for _info in self._store.list("checkpoints/realtime_live/metadata"))
+
     def streamed(self) -> int:
         """Return how many offsets of quotes the stream job has committed."""
         manifests = processed_manifests(self._store, "realtime_live")
