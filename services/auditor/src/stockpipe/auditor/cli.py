@@ -1,6 +1,5 @@
 """`stockpipe-auditor`."""
 
-from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -24,7 +23,7 @@ def run_books(settings: BooksSettings) -> int:
     with open_reader(settings.warehouse_url) as reader:
         books = audit(settings, store, reader)
     if settings.as_json:
-        print(_json(asdict(books) | {"unaccounted": books.unaccounted, "balanced": not books.findings}))
+        print(_json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings}))
     else:
         print(render_books(books))
     return PipelineError.exit_code if books.findings else 0

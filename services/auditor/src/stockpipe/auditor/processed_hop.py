@@ -1,6 +1,6 @@
 """Raw to processed: every row that a batch read was used, or dropped for a reason that it counts."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -32,7 +32,7 @@ class DatasetBooks:
     dataset: DatasetName
     batches: int = 0
     rows_in: int = 0
-    dropped: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    dropped: Counter[str] = field(default_factory=Counter)
     rows_out: int = 0
     warehouse_rows: int = 0
     not_loaded: int = 0
@@ -81,8 +81,7 @@ class ProcessedHop:
         books.batches += 1
         books.rows_in += manifest.rows_in
         books.rows_out += manifest.rows_out
-        for reason, count in (manifest.rows_dropped or {}).items():
-            books.dropped[reason] += count
+        books.dropped.update(manifest.rows_dropped or {})
         rows = self._read_rows(manifest)
         self.batches.append(Batch(manifest, rows))
         read = self._records_in(manifest.inputs)

@@ -86,7 +86,8 @@ class WarehouseHop:
             engine.register("loaded", loaded)
             engine.register("actual", actual)
             engine.execute(
-                f"CREATE TABLE newest AS SELECT {key}, MAX(STRUCT_PACK({version})) AS version FROM loaded GROUP BY {key}"
+                f"CREATE TABLE newest AS SELECT {key}, MAX(STRUCT_PACK({version})) AS version "
+                f"FROM loaded GROUP BY {key}"
             )
             joined = f"newest e JOIN (SELECT *, STRUCT_PACK({version}) AS version FROM actual) a ON {same_key}"
             self._report(engine, f"SELECT {key} FROM newest e ANTI JOIN actual a ON {same_key}", "missing")

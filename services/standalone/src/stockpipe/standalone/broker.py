@@ -4,7 +4,7 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -65,7 +65,7 @@ class Broker:
 
 
 @contextlib.contextmanager
-def running_broker(folder: Path) -> Iterator[Broker]:
+def running_broker(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Broker]:
     """Start a broker with its data in `folder`, wait until it answers, and stop it at the end.
 
     Raises:
@@ -81,7 +81,7 @@ def running_broker(folder: Path) -> Iterator[Broker]:
     identity = subprocess.run([*storage, "random-uuid"], capture_output=True, text=True, check=True).stdout.split()[-1]
     subprocess.run([*storage, "format", "-t", identity, "-c", str(properties)], capture_output=True, check=True)
     command = [*java, "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "kafka.Kafka", str(properties)]
-    process = ChildProcess("kafka", command, {}, folder / "kafka.log")
+    process = ChildProcess("kafka", command, environment or {}, folder / "kafka.log")
     try:
         broker = Broker(process, port)
         _await_answer(broker)

@@ -135,7 +135,7 @@ def running_pipeline(folder: RunFolder, clock: Clock) -> Iterator[Pipeline]:
         Unavailable: Kafka doesn't start.
     """
     try:
-        with running_broker(folder.kafka) as broker:
+        with running_broker(folder.kafka, {RUN_VARIABLE: folder.path.name}) as broker:
             broker.create_topics(*TOPICS)
             pipeline = Pipeline(folder, broker, clock)
             try:

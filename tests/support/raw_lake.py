@@ -1,0 +1,116 @@
+"""Raw objects and their manifests, as the consumer lands them."""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import groupby
+
+from stockpipe.common.contracts.daily_bar import DailyBar
+from stockpipe.common.contracts.decode import Record
+from stockpipe.common.contracts.manifests import RawManifest, RawObject
+from stockpipe.common.contracts.quote import Quote
+from stockpipe.common.contracts.topics import TopicKind
+from stockpipe.common.lake import layout
+from stockpipe.common.lake.manifests import commit_raw
+from stockpipe.common.lake.raw_rows import RawFormat, encode_rows
+from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.times import from_text
+
+QUOTES = "stock-market-realtime"
+BARS = "stock-market-batch"
+
+
+def land_quotes(
+    store: ObjectStore,
+    quotes: Sequence[Quote],
+    *,
+    partition: int = 0,
+    start: int = 0,
+    rejected: int = 0,
+    raw_format: RawFormat = "csv",
+) -> RawManifest:
+    """Land quotes of one partition under one manifest, an object for each hour; rejected ones follow them."""
+    numbered = list(enumerate(quotes, start))
+    hours = sorted(numbered, key=lambda pair: (pair[1].event_time[:13], pair[0]))
+    objects = [
+        _create(
+            store,
+            layout.realtime_object(from_text(min(q.event_time for _, q in rows)), partition, *_ends(rows), raw_format),
+            "realtime",
+            rows,
+            partition,
+            raw_format,
+        )
+        for rows in (list(group) for _, group in groupby(hours, key=lambda pair: pair[1].event_time[:13]))
+    ]
+    times = [quote.event_time for quote in quotes]
+    return _commit(store, QUOTES, partition, start, numbered, rejected, objects, (min(times), max(times)))
+
+
+def land_bars(
+    store: ObjectStore,
+    bars: Sequence[DailyBar],
+    *,
+    partition: int = 0,
+    start: int = 0,
+    raw_format: RawFormat = "csv",
+) -> RawManifest:
+    """Land bars of one partition under one manifest, an object for each symbol and fetch."""
+
+    def fetch(pair: tuple[int, DailyBar]) -> tuple[str, str]:
+        return pair[1].symbol, pair[1].fetched_at
+
+    numbered = list(enumerate(bars, start))
+    objects = []
+    for (symbol, fetched_at), group in groupby(sorted(numbered, key=fetch), key=fetch):
+        rows = list(group)
+        key = layout.historical_object(symbol, from_text(fetched_at), partition, *_ends(rows), raw_format)
+        objects.append(_create(store, key, "batch", rows, partition, raw_format))
+    dates = [f"{bar.date}T00:00:00.000Z" for bar in bars]
+    return _commit(store, BARS, partition, start, numbered, 0, objects, (min(dates), max(dates)))
+
+
+def _ends(rows: Sequence[tuple[int, Record]]) -> tuple[int, int]:
+    return rows[0][0], rows[-1][0]
+
+
+def _create(
+    store: ObjectStore,
+    key: str,
+    kind: TopicKind,
+    rows: Sequence[tuple[int, Record]],
+    partition: int,
+    raw_format: RawFormat,
+) -> RawObject:
+    data = encode_rows(kind, [row for _, row in rows], partition, [offset for offset, _ in rows], raw_format)
+    store.create(key, data)
+    return RawObject(key=key, rows=len(rows), bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _commit(
+    store: ObjectStore,
+    topic: str,
+    partition: int,
+    start: int,
+    numbered: Sequence[tuple[int, Record]],
+    rejected: int,
+    objects: list[RawObject],
+    times: tuple[str, str],
+) -> RawManifest:
+    manifest = RawManifest(
+        topic=topic,
+        partition=partition,
+        start=start,
+        end=start + len(numbered) + rejected,
+        records=len(numbered),
+        rejected=rejected,
+        skipped=0,
+        objects=objects,
+        min_event_time=times[0],
+        max_event_time=times[1],
+        symbols=sorted({record.symbol for _, record in numbered}),
+        schema_versions=["quote.v1" if topic == QUOTES else "daily_bar.v1"],
+        fetches={},
+        writer="test",
+        written_at="2026-11-24T00:00:00.000Z",
+    )
+    return commit_raw(store, manifest)
