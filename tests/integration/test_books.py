@@ -139,7 +139,8 @@ def drop_daily_row(copy: Copy) -> str:
 
 def change_daily_row(copy: Copy) -> str:
     copy.sql(
-        "UPDATE STOCKMARKETBATCH.DAILY_STOCK_METRICS SET sma_5 = sma_5 + 1e-9 WHERE symbol = 'FB' AND date = '2013-02-28'"
+        "UPDATE STOCKMARKETBATCH.DAILY_STOCK_METRICS SET sma_5 = sma_5 + 1e-9 "
+        "WHERE symbol = 'FB' AND date = '2013-02-28'"
     )
     return "1 rows changed since they were processed: FB 2013-02-28"
 

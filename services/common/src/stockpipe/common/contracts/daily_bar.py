@@ -3,10 +3,7 @@
 import msgspec
 
 from stockpipe.common.contracts.fields import (
-    CURRENCY_PATTERN,
     ID_PATTERN,
-    NAME_PATTERN,
-    SYMBOL_PATTERN,
     Currency,
     Date,
     Dividend,
@@ -19,8 +16,9 @@ from stockpipe.common.contracts.fields import (
     Symbol,
     Volume,
     check_text,
+    origin_fault,
 )
-from stockpipe.common.times import is_date, is_instant
+from stockpipe.common.times import is_date
 
 SCHEMA = "daily_bar.v1"
 
@@ -53,16 +51,6 @@ def fault(bar: DailyBar) -> str | None:
         return f"date {bar.date!r}"
     if not (bar.low <= bar.open <= bar.high and bar.low <= bar.close <= bar.high):
         return f"open {bar.open}, high {bar.high}, low {bar.low}, close {bar.close}: want low <= open, close <= high"
-    if not check_text(SYMBOL_PATTERN, bar.symbol):
-        return f"symbol {bar.symbol!r}"
-    if not check_text(CURRENCY_PATTERN, bar.currency):
-        return f"currency {bar.currency!r}"
-    if not check_text(NAME_PATTERN, bar.source):
-        return f"source {bar.source!r}"
-    if not is_instant(bar.fetched_at):
-        return f"fetched_at {bar.fetched_at!r}"
-    if not check_text(ID_PATTERN, bar.fetch_id):
-        return f"fetch_id {bar.fetch_id!r}"
     if not check_text(ID_PATTERN, bar.batch_id):
         return f"batch_id {bar.batch_id!r}"
-    return None
+    return origin_fault(bar.symbol, bar.currency, bar.source, bar.fetched_at, bar.fetch_id)

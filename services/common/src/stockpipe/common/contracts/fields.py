@@ -1,6 +1,6 @@
 """Field types that the message contracts share.
 
-The patterns go into the JSON Schema and are checked in `check_text`, not by msgspec: a cached look-up costs
+The patterns go into the JSON Schema and are checked in `check_text` and `origin_fault`, not by msgspec: a cached look-up costs
 a fraction of a regular expression, and the same few hundred values come again and again.
 """
 
@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 from msgspec import Meta
+
+from stockpipe.common.times import is_instant
 
 SYMBOL_PATTERN = r"^[A-Z0-9.^=-]{1,16}$"
 CURRENCY_PATTERN = r"^[A-Z]{3}$"
@@ -74,3 +76,18 @@ MarketSession = Literal["pre", "regular", "post", "closed"]
 def check_text(pattern: str, text: str) -> bool:
     """Return whether the whole of `text` matches `pattern`, one of this module's patterns."""
     return re.fullmatch(pattern, text) is not None
+
+
+def origin_fault(symbol: str, currency: str, source: str, fetched_at: str, fetch_id: str) -> str | None:
+    """Return the first of these texts that is out of form, by name and value; None if there is none."""
+    if not check_text(SYMBOL_PATTERN, symbol):
+        return f"symbol {symbol!r}"
+    if not check_text(CURRENCY_PATTERN, currency):
+        return f"currency {currency!r}"
+    if not check_text(NAME_PATTERN, source):
+        return f"source {source!r}"
+    if not is_instant(fetched_at):
+        return f"fetched_at {fetched_at!r}"
+    if not check_text(ID_PATTERN, fetch_id):
+        return f"fetch_id {fetch_id!r}"
+    return None

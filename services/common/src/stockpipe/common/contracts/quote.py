@@ -3,10 +3,6 @@
 import msgspec
 
 from stockpipe.common.contracts.fields import (
-    CURRENCY_PATTERN,
-    ID_PATTERN,
-    NAME_PATTERN,
-    SYMBOL_PATTERN,
     Currency,
     Identifier,
     Instant,
@@ -16,7 +12,7 @@ from stockpipe.common.contracts.fields import (
     SourceName,
     Symbol,
     Volume,
-    check_text,
+    origin_fault,
 )
 from stockpipe.common.times import is_instant
 
@@ -44,14 +40,4 @@ def fault(quote: Quote) -> str | None:
     """Return the first field of `quote` whose text is out of form, with its value; None if there is none."""
     if not is_instant(quote.event_time):
         return f"event_time {quote.event_time!r}"
-    if not check_text(SYMBOL_PATTERN, quote.symbol):
-        return f"symbol {quote.symbol!r}"
-    if not check_text(CURRENCY_PATTERN, quote.currency):
-        return f"currency {quote.currency!r}"
-    if not check_text(NAME_PATTERN, quote.source):
-        return f"source {quote.source!r}"
-    if not is_instant(quote.fetched_at):
-        return f"fetched_at {quote.fetched_at!r}"
-    if not check_text(ID_PATTERN, quote.fetch_id):
-        return f"fetch_id {quote.fetch_id!r}"
-    return None
+    return origin_fault(quote.symbol, quote.currency, quote.source, quote.fetched_at, quote.fetch_id)
