@@ -9,7 +9,8 @@ import pytest
 from stockpipe.common.contracts.manifests import ProcessedFile, ProcessedManifest
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, DATASETS, REALTIME_STOCK_ANALYTICS
 from stockpipe.common.errors import ConfigError
-from stockpipe.loader.staging import BatchDamaged, staged_file
+from stockpipe.common.lake.processed_rows import BatchDamaged
+from stockpipe.loader.staging import staged_file
 from support.loading import Site
 from support.processed import (
     daily_row,

@@ -1,7 +1,7 @@
 """Field types that the message contracts share.
 
-The patterns go into the JSON Schema and are checked in `check_text` and `origin_fault`, not by msgspec: a cached look-up costs
-a fraction of a regular expression, and the same few hundred values come again and again.
+The patterns go into the JSON Schema and are checked in `check_text` and `origin_fault`, not by msgspec: a cached
+look-up costs a fraction of a regular expression, and the same few hundred values come again and again.
 """
 
 import re

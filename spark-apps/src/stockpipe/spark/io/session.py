@@ -1,0 +1,68 @@
+"""The Spark session, with the defaults that this pipeline was measured with."""
+
+import os
+import sys
+
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
+
+from stockpipe.common.lake.store import ObjectStore
+from stockpipe.spark.settings import SparkSettings
+
+_DEFAULTS = {
+    "spark.sql.session.timeZone": "UTC",
+    # a text that is no time or number fails the job; it must not become null
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Java doesn't compile methods above 8,000 bytes of byte code; Spark's own limit lets them run interpreted
+    "spark.sql.codegen.hugeMethodLimit": "8000",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "WARN",
+    # a raw object is a small file: a listing task for each costs more than the listing
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+}
+_STREAM = {
+    # these would only forget closed windows, which the next micro-batch with quotes does as well
+    "spark.sql.streaming.noDataMicroBatches.enabled": "false",
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+}
+_CLOUD = "org.apache.spark.internal.io.cloud"
+_S3A = {
+    "spark.hadoop.fs.s3a.committer.name": "magic",
+    "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory",
+    "spark.sql.sources.commitProtocolClass": f"{_CLOUD}.PathOutputCommitProtocol",
+    "spark.sql.parquet.output.committer.class": f"{_CLOUD}.BindingParquetOutputCommitter",
+    "spark.sql.streaming.checkpointFileManagerClass": f"{_CLOUD}.AbortableStreamBasedCheckpointFileManager",
+}
+
+
+def session_confs(settings: SparkSettings, store: ObjectStore) -> dict[str, str]:
+    """Return the Spark configuration for `settings` and the kind of lake that `store` is.
+
+    A setting that isn't given is left to spark-submit and its properties file.
+    """
+    confs = {
+        **_DEFAULTS,
+        **_STREAM,
+        "spark.sql.shuffle.partitions": str(settings.spark_shuffle_partitions),
+        "spark.ui.enabled": str(settings.spark_ui).lower(),
+    }
+    if settings.spark_master:
+        confs["spark.master"] = settings.spark_master
+    if settings.spark_extra_class_path:
+        confs["spark.driver.extraClassPath"] = settings.spark_extra_class_path
+        confs["spark.executor.extraClassPath"] = settings.spark_extra_class_path
+    if store.spark_url("x").startswith("s3a://"):
+        confs |= _S3A
+    return confs
+
+
+def open_session(name: str, settings: SparkSettings, store: ObjectStore) -> SparkSession:
+    """Start Spark as the application `name`."""
+    # Workers would otherwise run the first python3 on the PATH, which may lack our packages.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    conf = SparkConf().setAppName(name).setAll(list(session_confs(settings, store).items()))
+    return SparkSession.builder.config(conf=conf).getOrCreate()
