@@ -97,6 +97,13 @@ def test_stream_and_batch_give_the_same_windows(spark: SparkSession, tmp_path: P
     assert_same_rows(streamed.latest(), batch_rows(spark, arrivals, slide), KEY, deviations=DEVIATIONS)
 
 
+def test_prices_that_are_all_equal_have_a_deviation_of_exactly_0(spark: SparkSession, tmp_path: Path) -> None:
+    # This price divided by 13 and multiplied by 13 is another: merged into an empty state, the mean of 13 is off.
+    ticks = numbered(Tick("A", MIDNIGHT + minute * MINUTE, 438.1799, 1) for minute in range(15))
+    streamed = run_stream(spark, tmp_path, iter([ticks[:13], ticks[13:]]), 15)
+    assert [(row["record_count_1h"], row["volatility_1h"]) for row in streamed.batches[-1]] == [(15, 0.0)]
+
+
 def test_quotes_beyond_the_watermark_are_dropped_counted_and_repaired(spark: SparkSession, tmp_path: Path) -> None:
     on_time = [
         Tick("A", MIDNIGHT + minute * MINUTE, 100.0 + minute, 10 + minute, kafka_partition=2)

@@ -76,5 +76,12 @@ def test_cents_at_a_price_of_a_billion_keep_their_deviation(spark: SparkSession)
     assert_same_rows(windows_of(spark, ticks), reference_windows(ticks, 15), KEY, deviations=DEVIATIONS)
 
 
+def test_prices_that_are_all_equal_have_a_deviation_of_exactly_0(spark: SparkSession) -> None:
+    # The sum of nine of these over nine is not this price: of minutes with eight and nine quotes the means differ.
+    ticks = numbered(Tick("A", MIDNIGHT + second * timedelta(seconds=1), 455.17, 1) for second in range(0, 3600, 7))
+    deviations = {row[name] for row in windows_of(spark, ticks) for name in DEVIATIONS}
+    assert deviations == {0.0}
+
+
 def test_no_quote_gives_no_window(spark: SparkSession) -> None:
     assert windows_of(spark, []) == []

@@ -86,6 +86,12 @@ def merge_parts(earlier: Part, later: Part) -> Part:
     }
 
 
+def _volatility(quotes: Part) -> Column:
+    """Return the sample deviation of prices: exactly 0 where all are equal, which rounded means would miss."""
+    is_flat = (quotes["high"] == quotes["low"]) & (quotes["price_count"] > 1)
+    return sf.when(is_flat, 0.0).otherwise(sample_deviation("price", quotes))
+
+
 def to_rows(windows: DataFrame) -> DataFrame:
     """Turn `symbol`, `window_end` and the part of each horizon into the columns of REALTIME_STOCK_ANALYTICS.
 
@@ -102,8 +108,8 @@ def to_rows(windows: DataFrame) -> DataFrame:
         last_15["price_mean"].alias("ma_15m"),
         last_30["price_mean"].alias("ma_30m"),
         last_60["price_mean"].alias("ma_1h"),
-        sample_deviation("price", last_15).alias("volatility_15m"),
-        sample_deviation("price", last_60).alias("volatility_1h"),
+        _volatility(last_15).alias("volatility_15m"),
+        _volatility(last_60).alias("volatility_1h"),
         last_15["volume"].alias("volume_sum_15m"),
         last_60["volume"].alias("volume_sum_1h"),
         last_15["price_count"].alias("record_count_15m"),
