@@ -4,7 +4,8 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -42,11 +43,43 @@ group.initial.rebalance.delay.ms=0
 
 
 class Broker:
-    """A running broker; `bootstrap` is the address that clients are given."""
+    """A broker on its own data; `bootstrap` is the address that clients are given."""
 
-    def __init__(self, process: ChildProcess, port: int) -> None:
-        self.process = process
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, port: int) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
+        self._start: Callable[[], ChildProcess] = partial(ChildProcess, "kafka", command, environment, log)
+        self.process = self._start()
+
+    def restart(self) -> None:
+        """Start the broker again after its process has ended, on the same port and data.
+
+        Raises:
+            Unavailable: it doesn't answer in time.
+        """
+        self.process.close()
+        self.process = self._start()
+        self.await_answer()
+
+    def await_answer(self) -> None:
+        """Wait until the broker answers.
+
+        Raises:
+            Unavailable: it ended or doesn't answer in time.
+        """
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if self.process.poll() is not None:
+                log = self.process.log
+                raise Unavailable(f"Kafka ended at once; {log} ends with: {self.process.last_lines(3)}")
+            try:
+                admin.list_topics(timeout=1.0)
+                return
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable(
+                        f"Kafka doesn't answer within {START_SECONDS:.0f} s; see {self.process.log}"
+                    ) from error
 
     def create_topics(self, *names: str, partitions: int = 6) -> None:
         """Create each topic and its DLQ.
@@ -81,29 +114,12 @@ def running_broker(folder: Path, environment: Mapping[str, str] | None = None) -
     identity = subprocess.run([*storage, "random-uuid"], capture_output=True, text=True, check=True).stdout.split()[-1]
     subprocess.run([*storage, "format", "-t", identity, "-c", str(properties)], capture_output=True, check=True)
     command = [*java, "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "kafka.Kafka", str(properties)]
-    process = ChildProcess("kafka", command, environment or {}, folder / "kafka.log")
+    broker = Broker(command, environment or {}, folder / "kafka.log", port)
     try:
-        broker = Broker(process, port)
-        _await_answer(broker)
+        broker.await_answer()
         yield broker
     finally:
-        process.close(grace_seconds=10.0)
-
-
-def _await_answer(broker: Broker) -> None:
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        if broker.process.poll() is not None:
-            raise Unavailable(f"Kafka ended at once; {broker.process.log} ends with: {broker.process.last_lines(3)}")
-        try:
-            admin.list_topics(timeout=1.0)
-            return
-        except KafkaException as error:
-            if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"Kafka doesn't answer within {START_SECONDS:.0f} s; see {broker.process.log}"
-                ) from error
+        broker.process.close(grace_seconds=10.0)
 
 
 def _free_ports(count: int) -> list[int]:

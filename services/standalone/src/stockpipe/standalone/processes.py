@@ -57,8 +57,12 @@ class ChildProcess:
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM to the program itself; it finishes its open work and takes its own children along."""
+        self.send(signal.SIGTERM)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the program itself, if it still runs."""
         if self.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number)
 
     def close(self, grace_seconds: float = 20.0) -> None:
         """Stop the program, if need be by force, with everything it started."""
