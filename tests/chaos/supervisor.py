@@ -41,5 +41,5 @@ class Supervised:
         """Stop the program in order; it isn't started again until `keep_running`."""
         if self._process is not None:
             self.send(signal.SIGCONT)
-            self._process.close(grace_seconds=60.0)
+            self._process.close(grace_seconds=10.0)
             self._process = None

@@ -43,7 +43,7 @@ def test_killed_at_a_boundary_nothing_is_lost_or_doubled(
     ]
     produce(broker, topic, sent)
     same_member = f"member-of-{topic}"
-    command = [sys.executable, str(DOOMED), moment, kind, str(number), "--topic", "realtime", "--drain"]
+    command = [sys.executable, str(DOOMED), "kill", moment, kind, str(number), "--topic", "realtime", "--drain"]
     command += ["--kafka-bootstrap-server", broker.bootstrap, "--kafka-topic-realtime", topic]
     command += ["--lake-url", f"file://{tmp_path}", "--kafka-group-instance-id", same_member]
     command += ["--kafka-consumer-group-prefix", f"{topic}-"]
