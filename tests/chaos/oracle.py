@@ -91,9 +91,7 @@ def judge(sent: Sent, landed: Landed, dead: Iterable[int]) -> Verdict:
 def wrong_windows(landed: Landed, rows: Iterable[Mapping[str, Any]]) -> dict[Window, tuple[Any, Any]]:
     """Return the windows of which the warehouse has other counts than the raw quotes: (expected, found)."""
     expected = landed.windows()
-    found = {
-        (row["symbol"], row["window_start"]): (row["record_count_15m"], row["volume_sum_15m"]) for row in rows
-    }
+    found = {(row["symbol"], row["window_start"]): (row["record_count_15m"], row["volume_sum_15m"]) for row in rows}
     return {
         window: (expected.get(window), found.get(window))
         for window in expected.keys() | found.keys()

@@ -97,9 +97,7 @@ class Traffic:
 
         while True:
             try:
-                self._producer.produce(
-                    self._topic, value, key=key, headers=[("schema", b"quote.v1")], on_delivery=note
-                )
+                self._producer.produce(self._topic, value, key=key, headers=[("schema", b"quote.v1")], on_delivery=note)
                 return
             except BufferError:
                 self._producer.poll(0.1)

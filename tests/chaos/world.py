@@ -163,9 +163,7 @@ def running_world(
     bucket = f"chaos-{rng.randrange(10**9)}"
     minio.create_bucket(bucket)
     broker.create_topics(TOPIC, BARS)
-    world = World(
-        folder, broker, minio, proxy, warehouse, bucket, Traffic(broker.bootstrap, TOPIC, rng), services={}
-    )
+    world = World(folder, broker, minio, proxy, warehouse, bucket, Traffic(broker.bootstrap, TOPIC, rng), services={})
     try:
         world.start()
         yield world

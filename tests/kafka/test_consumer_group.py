@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from stockpipe.common import kafka
 from stockpipe.common.errors import DataRefused
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
@@ -18,6 +19,7 @@ from stockpipe.consumer import service as consumer_service
 from stockpipe.standalone.broker import Broker
 from support.kafka_io import Raw, committed, encoded, new_topic, produce
 from support.landing import build, drain, landed, settings_for
+from support.mock_cluster import OFFSET_COMMIT, mock_cluster
 from support.programs import program_path
 from support.records import quote
 from support.waiting import eventually
@@ -120,6 +122,28 @@ def test_a_store_outage_is_waited_out_with_the_membership_alive(
     eventually(lambda: len(volumes(tmp_path, topic)) == 600, "everything is landed after the outage")
     member.leave()
     assert volumes(tmp_path, topic) == list(range(600))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [14, 16, 22, 25, 27],
+    ids=["loading", "not_coordinator", "illegal_generation", "unknown_member", "rebalance"],
+)
+def test_commits_that_the_coordinator_refuses_are_made_again(
+    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A member that lost its id comes back as another one, once the group takes the old one for dead.
+    monkeypatch.setitem(kafka._CONSUMER, "session.timeout.ms", 1_000)
+    monkeypatch.setitem(kafka._CONSUMER, "heartbeat.interval.ms", 200)
+    with mock_cluster() as cluster:
+        for name in ("quotes", "quotes.dlq"):
+            cluster.create_topic(name, partitions=2)
+        produce(cluster, "quotes", some_quotes(300))
+        cluster.answer_with(OFFSET_COMMIT, [code] * 3)
+        drain(cluster, "quotes", tmp_path)
+        assert volumes(tmp_path, "quotes") == list(range(300))
+        ends = {partition: len(rows) for partition, rows in landed(tmp_path, "quotes").items()}
+        assert committed(cluster, "quotes") == ends
 
 
 def test_a_shorter_manifest_of_another_writer_is_adopted(broker: Broker, tmp_path: Path) -> None:

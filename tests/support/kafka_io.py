@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -42,7 +43,13 @@ def encoded(record: Quote | DailyBar, partition: int = -1) -> Raw:
     return Raw(msgspec.json.encode(record), record.symbol.encode(), headers, partition)
 
 
-def produce(broker: Broker, topic: str, messages: Iterable[Raw]) -> None:
+class Cluster(Protocol):
+    """A real broker or librdkafka's mock."""
+
+    bootstrap: str
+
+
+def produce(broker: Cluster, topic: str, messages: Iterable[Raw]) -> None:
     config = {
         "bootstrap.servers": broker.bootstrap,
         "log_level": 2,
@@ -78,7 +85,7 @@ def read_all(broker: Broker, topic: str) -> list[Message]:
         consumer.close()
 
 
-def committed(broker: Broker, topic: str, kind: str = "realtime") -> dict[int, int | None]:
+def committed(broker: Cluster, topic: str, kind: str = "realtime") -> dict[int, int | None]:
     """Return the committed offsets of the test's consumer group; None where there is none."""
     reader = Consumer({"bootstrap.servers": broker.bootstrap, "log_level": 2, "group.id": f"{topic}-{kind}"})
     try:

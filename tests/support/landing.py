@@ -23,7 +23,7 @@ from stockpipe.consumer.dlq import DeadLetters
 from stockpipe.consumer.flush import Flusher
 from stockpipe.consumer.service import ConsumerService, Summary
 from stockpipe.consumer.settings import ConsumerSettings
-from stockpipe.standalone.broker import Broker
+from support.kafka_io import Cluster
 
 
 def quiet_log() -> Logger:
@@ -33,7 +33,7 @@ def quiet_log() -> Logger:
     return log
 
 
-def settings_for(broker: Broker, topic: str, kind: TopicKind = "realtime", **changes: Any) -> ConsumerSettings:
+def settings_for(broker: Cluster, topic: str, kind: TopicKind = "realtime", **changes: Any) -> ConsumerSettings:
     names: dict[str, Any] = {"kafka_topic_realtime" if kind == "realtime" else "kafka_topic_batch": topic}
     return ConsumerSettings(
         topic=kind,
@@ -63,7 +63,7 @@ def build(
     )
 
 
-def drain(broker: Broker, topic: str, lake: Path, kind: TopicKind = "realtime", **changes: Any) -> Summary:
+def drain(broker: Cluster, topic: str, lake: Path, kind: TopicKind = "realtime", **changes: Any) -> Summary:
     return build(settings_for(broker, topic, kind, drain=True, **changes), FolderStore(lake)).run(threading.Event())
 
 
