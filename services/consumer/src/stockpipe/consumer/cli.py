@@ -65,7 +65,7 @@ def main() -> None:
         "stockpipe-consumer",
         {
             "": Command(
-                ConsumerSettings, lambda settings: consume(settings, open_lake(settings.lake_url), SystemClock())
+                ConsumerSettings, lambda settings: consume(settings, open_lake(settings), SystemClock())
             )
         },
     )

@@ -26,7 +26,7 @@ def run(settings: StreamSettings) -> int:
     started = clock.monotonic()
     stop = stop_on_signals()
     on_interrupt = signal.getsignal(signal.SIGINT)
-    store = open_lake(settings.lake_url)
+    store = open_lake(settings)
     probe = group_reader(settings, JOB)
     require_topics(probe, settings, settings.kafka_topic_realtime)
     probe.close()
