@@ -10,7 +10,7 @@ from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from stockpipe.common.lake.s3_bucket import Bucket
-from stockpipe.common.lake.s3_client import Patience, new_client
+from stockpipe.common.lake.s3_client import PATIENCE, Patience, new_client
 from stockpipe.common.lake.s3_errors import translated
 from stockpipe.common.lake.store import ObjectDamaged, ObjectExists, ObjectInfo, ObjectMissing, check_key, is_key
 
@@ -26,9 +26,7 @@ class S3Store:
     whenever it is read; so does a random `writer`, by which a create whose answer was lost knows its own object.
     """
 
-    def __init__(
-        self, bucket: Bucket, *, patience: Patience = Patience(), part_bytes: int = 16 * 1024 * 1024
-    ) -> None:
+    def __init__(self, bucket: Bucket, *, patience: Patience = PATIENCE, part_bytes: int = 16 * 1024 * 1024) -> None:
         """Open the bucket.
 
         Args:

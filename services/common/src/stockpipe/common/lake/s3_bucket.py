@@ -1,5 +1,6 @@
 """Which bucket the settings mean, and how to reach it."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,8 @@ class Bucket:
             raise ConfigError(
                 f"MINIO_CA_FILE is given, but MINIO_ENDPOINT {settings.minio_endpoint!r} isn't https://host[:port]"
             )
+        if settings.minio_ca_file and not os.access(settings.minio_ca_file, os.R_OK):
+            raise ConfigError(f"MINIO_CA_FILE {str(settings.minio_ca_file)!r} can't be read")
         return cls(
             name=url.netloc,
             endpoint=endpoint,
@@ -70,10 +73,12 @@ def _endpoint(text: str | None) -> tuple[str, bool]:
     if text is None:
         return _AWS, True
     url = urlsplit(text if "://" in text else f"http://{text}")
+    if "@" in url.netloc:
+        raise ConfigError("MINIO_ENDPOINT may hold no user and no password; set MINIO_ACCESS_KEY and MINIO_SECRET_KEY")
     try:
         valid = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 0) >= 0
     except ValueError:
         valid = False
-    if not valid or url.path.strip("/") or url.query or "@" in url.netloc:
+    if not valid or url.path.strip("/") or url.query:
         raise ConfigError(f"MINIO_ENDPOINT {text!r} must be http(s)://host[:port], or host:port for http")
     return url.netloc, url.scheme == "https"

@@ -29,6 +29,9 @@ class Patience:
     backoff: float = 0.5
 
 
+PATIENCE = Patience()
+
+
 class _CreateOnlyPool(urllib3.PoolManager):
     """Adds the condition that the key is free to whatever would write an object.
 

@@ -9,7 +9,14 @@ from stockpipe.common.errors import PipelineError
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.lake.store import StoreRefused, StoreUnavailable
 
-_HEALS = {"BadDigest", "IncompleteBody", "NoSuchUpload", "PreconditionFailed", "RequestTimeout", "XAmzContentSHA256Mismatch"}
+_HEALS = {
+    "BadDigest",
+    "IncompleteBody",
+    "NoSuchUpload",
+    "PreconditionFailed",
+    "RequestTimeout",
+    "XAmzContentSHA256Mismatch",
+}
 _REMEDIES = {
     "AccessDenied": "give the user of MINIO_ACCESS_KEY the right to list the bucket, to read and to write",
     "AuthorizationHeaderMalformed": "check MINIO_REGION",
