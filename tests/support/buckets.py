@@ -30,6 +30,7 @@ def bucket_of(
     access_key: str | None = None,
     secret_key: str | None = None,
     ca_file: Path | None = None,
+    public_ca: bool = False,
     secure: bool | None = None,
 ) -> Bucket:
     """Return a bucket of the server, reached at `address` instead of directly, or with other credentials."""
@@ -41,15 +42,15 @@ def bucket_of(
         access_key=access_key or minio.access_key,
         secret_key=SecretStr(secret_key or minio.secret_key),
         region="us-east-1",
-        ca_file=ca_file or minio.ca_file,
+        ca_file=None if public_ca else ca_file or minio.ca_file,
     )
 
 
-def new_store(minio: MinioServer, *, address: tuple[str, int] | None = None) -> S3Store:
+def new_store(minio: MinioServer, *, address: tuple[str, int] | None = None, patience: Patience = IMPATIENT) -> S3Store:
     """Return a store on a new bucket, reached at `address` instead of directly."""
     name = new_name()
     minio.create_bucket(name)
-    return S3Store(bucket_of(minio, name, address=address), patience=IMPATIENT, part_bytes=PART_BYTES)
+    return S3Store(bucket_of(minio, name, address=address), patience=patience, part_bytes=PART_BYTES)
 
 
 def emulated_bucket(address: tuple[str, int]) -> Bucket:

@@ -67,6 +67,10 @@ class Exchange:
             time.sleep(pause)
             handler.wfile.write(answer.body[start : start + piece])
 
+    def refuse(self, status: int, xml: bytes) -> None:
+        """Answer with an error as S3 words it."""
+        self.reply(Answer(status, [("Content-Type", "application/xml")], xml))
+
     def drop(self) -> None:
         """Close the client's connection without a word."""
         self._handler.close_connection = True

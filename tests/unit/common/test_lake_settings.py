@@ -48,7 +48,11 @@ def test_an_endpoint_is_read_with_and_without_scheme(endpoint: str | None, host:
         ({"minio_endpoint": "minio:9000/path"}, "MINIO_ENDPOINT 'minio:9000/path' must be"),
         ({"minio_secret_key": None}, "needs MINIO_ACCESS_KEY and MINIO_SECRET_KEY"),
         ({"minio_endpoint": "minio:9000", "minio_ca_file": "ca.pem"}, "MINIO_CA_FILE is given, but MINIO_ENDPOINT"),
-        ({"minio_endpoint": "https://minio", "minio_ca_file": "no.pem"}, "MINIO_CA_FILE 'no.pem' can't be read"),
+        (
+            {"minio_endpoint": "https://minio", "minio_ca_file": "no.pem"},
+            "MINIO_CA_FILE 'no.pem' gives no certificate: No such file",
+        ),
+        ({"minio_endpoint": "https://minio", "minio_ca_file": __file__}, "gives no certificate: [X509"),
     ],
 )
 def test_a_setting_of_a_wrong_form_is_named(changes: dict[str, Any], message: str) -> None:

@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.lake.s3_client import PATIENCE, Patience, new_client
-from stockpipe.common.lake.s3_errors import translated
+from stockpipe.common.lake.s3_errors import MAYBE_WRITTEN, translated
 from stockpipe.common.lake.store import ObjectDamaged, ObjectExists, ObjectInfo, ObjectMissing, check_key, is_key
 
 _SHA256 = "x-amz-meta-sha256"
@@ -66,7 +66,7 @@ class S3Store:
                 )
             except S3Error as error:
                 # A try whose answer was lost may have written: its retry then finds the key taken, or its parts gone.
-                if error.code not in ("PreconditionFailed", "NoSuchUpload"):
+                if error.code not in MAYBE_WRITTEN:
                     raise
                 found = self._writer(key)
                 if found is None:

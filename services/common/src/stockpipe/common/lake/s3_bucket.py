@@ -1,7 +1,7 @@
 """Which bucket the settings mean, and how to reach it."""
 
-import os
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,8 +55,8 @@ class Bucket:
             raise ConfigError(
                 f"MINIO_CA_FILE is given, but MINIO_ENDPOINT {settings.minio_endpoint!r} isn't https://host[:port]"
             )
-        if settings.minio_ca_file and not os.access(settings.minio_ca_file, os.R_OK):
-            raise ConfigError(f"MINIO_CA_FILE {str(settings.minio_ca_file)!r} can't be read")
+        if settings.minio_ca_file:
+            _check_ca(settings.minio_ca_file)
         return cls(
             name=url.netloc,
             endpoint=endpoint,
@@ -82,3 +82,10 @@ def _endpoint(text: str | None) -> tuple[str, bool]:
     if not valid or url.path.strip("/") or url.query:
         raise ConfigError(f"MINIO_ENDPOINT {text!r} must be http(s)://host[:port], or host:port for http")
     return url.netloc, url.scheme == "https"
+
+
+def _check_ca(file: Path) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise ConfigError(f"MINIO_CA_FILE {str(file)!r} gives no certificate: {error.strerror or error}") from error

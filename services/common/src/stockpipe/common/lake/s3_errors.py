@@ -9,14 +9,9 @@ from stockpipe.common.errors import PipelineError
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.lake.store import StoreRefused, StoreUnavailable
 
-_HEALS = {
-    "BadDigest",
-    "IncompleteBody",
-    "NoSuchUpload",
-    "PreconditionFailed",
-    "RequestTimeout",
-    "XAmzContentSHA256Mismatch",
-}
+MAYBE_WRITTEN = {"InvalidPart", "NoSuchUpload", "PreconditionFailed"}
+"""What a write is told, too, if an earlier try of it did the work and its answer was lost."""
+_HEALS = {"BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentSHA256Mismatch", *MAYBE_WRITTEN}
 _REMEDIES = {
     "AccessDenied": "give the user of MINIO_ACCESS_KEY the right to list the bucket, to read and to write",
     "AuthorizationHeaderMalformed": "check MINIO_REGION",
