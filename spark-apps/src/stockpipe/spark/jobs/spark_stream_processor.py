@@ -33,7 +33,7 @@ def run(settings: StreamSettings) -> int:
     registry = CollectorRegistry()
     metrics = SparkMetrics(registry)
     serve_metrics(registry, settings.metrics_port)
-    spark = open_session(JOB, settings, store)
+    spark = open_session(JOB, settings)
     # Spark's own handler would kill the jobs of the micro-batch that runs.
     signal.signal(signal.SIGINT, on_interrupt)
     summary = Stream(JOB, settings, store, metrics, log, stop).run(spark)
