@@ -1,6 +1,7 @@
 """What the store on S3 does when the network or the server fails, and what it refuses to try again."""
 
 import io
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from stockpipe.common.lake.store import (
     StoreRefused,
     StoreUnavailable,
 )
+from stockpipe.common.logs import configure_logs
 from stockpipe.standalone.minio import MinioServer
 from stockpipe.standalone.ports import free_ports
 from support.buckets import IMPATIENT, PART_BYTES, bucket_of, new_name, new_store
@@ -307,3 +309,15 @@ def test_secrets_are_in_no_log(
     assert minio.secret_key not in caplog.text
     assert "Signature=" not in caplog.text
     assert minio.secret_key not in repr(store) + repr(store._bucket)
+
+
+def test_a_retry_is_logged_as_one_json_event(
+    store: S3Store, proxy: FaultyProxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("test")
+    proxy.set_mode(losing_answers, times=1)
+    store.create("key", b"content")
+    (line,) = capsys.readouterr().err.splitlines()
+    event = json.loads(line)
+    assert (event["event"], event["service"]) == ("library_warning", "test")
+    assert "/key" in event["detail"]
