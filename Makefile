@@ -24,6 +24,7 @@ up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes unt
 	@$(BIN)/stockpipe-standalone up
 
 test: check ## Lint, types, import rules and every test that needs no cluster
+	@$(BIN)/stockpipe-standalone setup-minio
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types and import rules only

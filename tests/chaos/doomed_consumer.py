@@ -48,7 +48,7 @@ def main() -> None:
     kafka._CONSUMER |= {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
 
     def run(settings: ConsumerSettings) -> int:
-        store: Any = FatalStore(open_lake(settings.lake_url), fate, moment, kind, int(number))
+        store: Any = FatalStore(open_lake(settings), fate, moment, kind, int(number))
         return consume(settings, store, SystemClock())
 
     run_program("doomed-consumer", {"": Command(ConsumerSettings, run)}, sys.argv[5:])

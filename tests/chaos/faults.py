@@ -10,7 +10,7 @@ from support.faulty_proxy import answering, cutting_uploads, hanging, losing_ans
 
 End = Callable[[], None]
 
-_FULL = b"<Error><Code>XMinioStorageFull</Code><Message>Storage backend has reached its minimum free drive</Message></Error>"
+_FULL = b"<Error><Code>XMinioStorageFull</Code><Message>The storage backend is full</Message></Error>"
 
 
 @dataclass(frozen=True)

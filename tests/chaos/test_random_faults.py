@@ -5,10 +5,12 @@
 
 import contextlib
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -74,9 +76,13 @@ def _events(
     for begin, end, fault in schedule:
         ending = contextlib.ExitStack()
         ends.push(ending)
-        events.append((begin, lambda fault=fault, ending=ending: ending.callback(fault.begin(world, rng))))
+        events.append((begin, partial(_begin, world, fault, rng, ending)))
         events.append((end, ending.close))
     return sorted(events, key=lambda event: event[0])
+
+
+def _begin(world: World, fault: Fault, rng: random.Random, ending: contextlib.ExitStack) -> None:
+    ending.callback(fault.begin(world, rng))
 
 
 def _watch(world: World, until: float) -> None:
@@ -96,13 +102,13 @@ def test_nothing_is_lost_or_doubled(world: World, seed: int, capsys: pytest.Capt
     verdict = world.verdict()
     code, books = world.books()
     with capsys.disabled():
-        print(
+        sys.stdout.write(
             f"\n  seed {seed}: {', '.join(said)}: {len(world.traffic.sent.acknowledged):,} acknowledged so far, lost "
             f"{len(verdict.lost)}, twice {len(verdict.twice)}, phantom {len(verdict.phantom)}, unaccounted "
             f"{sum(books['unaccounted'].values())}, orphan objects {world.landed.orphans()}, landed after "
-            f"{landed:.1f} s, loaded after {loaded:.1f} s",
-            flush=True,
+            f"{landed:.1f} s, loaded after {loaded:.1f} s\n"
         )
+        sys.stdout.flush()
     assert not verdict
     assert (code, books["findings"]) == (0, [])
 

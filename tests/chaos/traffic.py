@@ -2,9 +2,9 @@
 
 import random
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
@@ -40,7 +40,7 @@ class Traffic:
         self._rng = rng
         self._next_id = 1
         self._began = datetime.now(UTC)
-        config: Mapping[str, str | int | bool] = {
+        config: dict[str, Any] = {
             "bootstrap.servers": bootstrap,
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
@@ -48,7 +48,7 @@ class Traffic:
             "log_level": 0,
             "error_cb": lambda _error: None,
         }
-        self._producer = Producer(dict(config))
+        self._producer = Producer(config)
 
     def send(self, count: int, stop: threading.Event) -> None:
         """Send `count` records, PER_SECOND a second, each stamped with the time at which it was due."""

@@ -15,12 +15,12 @@ from chaos.oracle import Landed, Verdict, Window, judge, wrong_windows
 from chaos.supervisor import Supervised
 from chaos.traffic import Traffic
 from chaos.warehouses import Warehouse
-from stockpipe.common.lake.open import open_lake
-from stockpipe.common.settings import LakeSettings
+from stockpipe.common.lake.s3 import S3Store
 from stockpipe.standalone import paths
 from stockpipe.standalone.broker import Broker
 from stockpipe.standalone.jars import class_path
 from stockpipe.standalone.minio import MinioServer
+from support.buckets import bucket_of
 from support.faulty_proxy import FaultyProxy
 from support.kafka_io import read_all
 from support.programs import program_path
@@ -45,8 +45,7 @@ class World:
     services: dict[str, Supervised]
 
     def __post_init__(self) -> None:
-        direct = self.minio.environment(self.bucket)
-        self.store = open_lake(LakeSettings(**{name.lower(): value for name, value in direct.items()}))
+        self.store = S3Store(bucket_of(self.minio, self.bucket))
         self.landed = Landed(self.store, TOPIC)
 
     def start(self) -> None:

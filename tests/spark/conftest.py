@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from stockpipe.common.lake.folder import FolderStore
 from stockpipe.spark.io.session import open_session
 from stockpipe.spark.settings import SparkSettings
 from stockpipe.standalone import paths
@@ -32,8 +31,11 @@ def _short_lived_java() -> Iterator[None]:
 def spark(_short_lived_java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The session that the jobs would start, once for the whole run."""
     settings = SparkSettings(
-        spark_master="local[2]", spark_shuffle_partitions=2, spark_extra_class_path=class_path(paths.SPARK_JARS)
+        lake_url=f"file://{tmp_path_factory.mktemp('lake')}",
+        spark_master="local[2]",
+        spark_shuffle_partitions=2,
+        spark_extra_class_path=class_path(paths.SPARK_JARS),
     )
-    session = open_session("tests", settings, FolderStore(tmp_path_factory.mktemp("lake")))
+    session = open_session("tests", settings)
     yield session
     session.stop()

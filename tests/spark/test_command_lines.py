@@ -41,7 +41,7 @@ def _lake(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
         ("daily", ("--batch-id", "Mine"), "batch id 'Mine' must look like 20261123T143000Z-name"),
         ("daily", ("--exchange", "XXXX"), "exchange 'XXXX' is unknown"),
         ("windows", ("--slide-minutes", "7"), "SLIDE_MINUTES (--slide-minutes)=7: input should be 1, 5 or 15"),
-        ("windows", ("--lake-url", "lake"), "LAKE_URL 'lake' must be file:///absolute/folder"),
+        ("windows", ("--lake-url", "lake"), "LAKE_URL 'lake' must be file:///absolute/folder or s3://bucket"),
         ("stream", (), "KAFKA_BOOTSTRAP_SERVER (--kafka-bootstrap-server) is required"),
         ("stream", ("--kafka-bootstrap-server=x", "--trigger-seconds=0"), "TRIGGER_SECONDS (--trigger-seconds)='0'"),
     ],

@@ -16,12 +16,14 @@ from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
 from stockpipe.common.errors import DataRefused, PipelineError, Unavailable
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.folder import FolderStore
+from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.times import from_millis, from_text
 from stockpipe.spark.io.checkpoint import CheckpointDamaged, MicroBatch, read_micro_batch
 from stockpipe.spark.io.kafka import accepted, decoded, kafka_options
 from stockpipe.spark.io.live import commit_live
 from stockpipe.spark.io.raw import merge_ranges, select_raw
 from stockpipe.spark.io.session import session_confs
+from stockpipe.spark.io.writer import Attempt
 from stockpipe.spark.jobs.errors import cause, stream_failure
 from stockpipe.spark.settings import SparkSettings, StreamSettings
 from stockpipe.spark.transforms.windows import QUOTE_COLUMNS
@@ -64,20 +66,50 @@ def test_kafka_options_are_named_as_java_names_them() -> None:
     }
 
 
-class BucketStore(FolderStore):
-    def spark_url(self, key: str) -> str:
-        return f"s3a://bucket/{key}"
+def bucket_settings(**changes: Any) -> SparkSettings:
+    keys = {"minio_access_key": "reader", "minio_secret_key": "hush-hush"}
+    return SparkSettings(lake_url="s3://stock-market-data", **(keys | changes))
 
 
-def test_only_a_bucket_gets_the_confs_of_s3a(tmp_path: Path) -> None:
-    settings = SparkSettings(spark_extra_class_path="/jars/*", spark_shuffle_partitions=12, spark_ui=True)
-    local, bucket = (session_confs(settings, kind(tmp_path)) for kind in (FolderStore, BucketStore))
-    assert bucket.items() > local.items()
-    assert all("s3a" in name or "commit" in name or "checkpoint" in name for name in bucket.keys() - local.keys())
-    assert local["spark.sql.shuffle.partitions"] == "12"
-    assert local["spark.driver.extraClassPath"] == local["spark.executor.extraClassPath"] == "/jars/*"
-    assert local["spark.ui.enabled"] == "true"
-    assert "spark.master" not in local, "spark-submit decides"
+def test_the_confs_follow_the_settings() -> None:
+    settings = SparkSettings(
+        lake_url="file:///lake", spark_extra_class_path="/jars/*", spark_shuffle_partitions=12, spark_ui=True
+    )
+    confs = session_confs(settings, None)
+    assert confs["spark.sql.shuffle.partitions"] == "12"
+    assert confs["spark.driver.extraClassPath"] == confs["spark.executor.extraClassPath"] == "/jars/*"
+    assert confs["spark.ui.enabled"] == "true"
+    assert "spark.master" not in confs, "spark-submit decides"
+    assert not [name for name in confs if "s3a" in name]
+
+
+def test_a_bucket_gets_its_confs_and_no_conf_tells_a_credential() -> None:
+    settings = bucket_settings(minio_endpoint="minio:9000", minio_region="eu-west-3")
+    confs = session_confs(settings, Bucket.of(settings))
+    s3a = {name.removeprefix("spark.hadoop.fs.s3a."): value for name, value in confs.items()}
+    assert (s3a["endpoint"], s3a["path.style.access"], s3a["connection.ssl.enabled"]) == (
+        "http://minio:9000",
+        "true",
+        "false",
+    )
+    assert (s3a["endpoint.region"], s3a["committer.name"]) == ("eu-west-3", "magic")
+    assert not [value for value in confs.values() if "reader" in value or "hush" in value]
+
+    on_aws = session_confs(settings, Bucket.of(bucket_settings()))
+    assert "spark.hadoop.fs.s3a.endpoint" not in on_aws
+    assert "spark.hadoop.fs.s3a.path.style.access" not in on_aws
+    assert on_aws["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "true"
+
+
+@pytest.mark.parametrize(
+    "folder", ["_temporary/0/task_1", "__magic_job-1/tasks/attempt_1/__base", "__magic/job-1/__base"]
+)
+def test_what_a_committer_has_not_finished_is_no_file_of_the_attempt(folder: str) -> None:
+    attempt = Attempt("20240514T120000Z-daily", "a1b2c3")
+    name = "part-20240514T120000Z-daily-a1b2c3-00000-4f.c000.snappy.parquet"
+    assert attempt.wrote(f"processed/historical/run_date=2024-05-14/symbol=AAPL/{name}")
+    assert not attempt.wrote(f"processed/historical/run_date=2024-05-14/{folder}/symbol=AAPL/{name}")
+    assert not attempt.wrote(f"processed/historical/symbol=AAPL/{name.replace('a1b2c3', 'd4e5f6')}")
 
 
 def test_ranges_that_follow_each_other_are_one() -> None:

@@ -10,6 +10,7 @@ from stockpipe.common.contracts.manifests import ProcessedManifest
 from stockpipe.common.contracts.tables import Table
 from stockpipe.common.lake.open import open_lake
 from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.settings import LakeSettings
 from stockpipe.common.warehouse.ledger import DATABASES, loaded_batches
 from stockpipe.common.warehouse.reader import open_reader
 from stockpipe.loader.duckdb_warehouse import DuckDBWarehouse
@@ -39,7 +40,7 @@ class Site:
 
     @property
     def store(self) -> ObjectStore:
-        return open_lake(self.lake_url)
+        return open_lake(LakeSettings(lake_url=self.lake_url))
 
     def warehouse(self, lock_seconds: float = 0) -> DuckDBWarehouse:
         return DuckDBWarehouse(self.url, lock_seconds, self.clock, threading.Event())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from stockpipe.common.settings import KafkaSettings, LakeSettings, ServiceSettings
+from stockpipe.common.settings import KafkaSettings, LakeSettings
 from stockpipe.spark.transforms.windows import SlideMinutes
 
 
@@ -13,8 +13,8 @@ def _whole_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-class SparkSettings(ServiceSettings):
-    """How Spark runs."""
+class SparkSettings(LakeSettings):
+    """How Spark runs, and on which lake."""
 
     spark_master: str | None = Field(
         None, description="Spark master URL; default: what spark-submit gives, without one local[*]"
@@ -28,7 +28,7 @@ class SparkSettings(ServiceSettings):
     )
 
 
-class _BatchSettings(SparkSettings, LakeSettings):
+class _BatchSettings(SparkSettings):
     """What both batch jobs ask for."""
 
     batch_id: str | None = Field(
@@ -83,7 +83,7 @@ class StreamBatchSettings(_BatchSettings, WindowSettings):
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes")
 
 
-class StreamSettings(WindowSettings, KafkaSettings, LakeSettings):
+class StreamSettings(WindowSettings, KafkaSettings):
     """Compute the realtime windows of the quotes in Kafka, micro-batch by micro-batch, until told to stop."""
 
     trigger_seconds: int = Field(10, ge=1, le=3600, description="Seconds from one micro-batch to the next")

@@ -19,7 +19,7 @@ from stockpipe.common.warehouse.reader import open_reader
 def run_books(settings: BooksSettings) -> int:
     """Run the command and return its exit code."""
     configure_logs("auditor", settings.log_level)
-    store = open_lake(settings.lake_url)
+    store = open_lake(settings)
     with open_reader(settings.warehouse_url) as reader:
         books = audit(settings, store, reader)
     if settings.as_json:
@@ -31,7 +31,7 @@ def run_books(settings: BooksSettings) -> int:
 
 def run_trace(settings: TraceSettings) -> int:
     """Run the command and return its exit code."""
-    store = open_lake(settings.lake_url)
+    store = open_lake(settings)
     with open_reader(settings.warehouse_url) as reader:
         found = trace(settings, store, reader)
     print(_json(found) if settings.as_json else render_trace(found))

@@ -24,4 +24,19 @@ def configure_logs(service: str, level: str = "info") -> Logger:
         cache_logger_on_first_use=True,
     )
     logger: Logger = structlog.get_logger(service=service)
+    logging.getLogger("urllib3").handlers = [_AsEvents(logger)]
     return logger
+
+
+class _AsEvents(logging.Handler):
+    """Gives a library's warnings as events of ours; Python would print them as bare text."""
+
+    def __init__(self, logger: Logger) -> None:
+        super().__init__(logging.WARNING)
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._logger.warning("library_warning", library=record.name, detail=record.getMessage())
+        except Exception:
+            self.handleError(record)

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -129,10 +129,35 @@ class KafkaSettings(ServiceSettings):
         return config
 
 
-class LakeSettings(ServiceSettings):
+class OptionalLakeSettings(ServiceSettings):
+    """Where the data lake is, for commands that may do without it."""
+
+    lake_url: str | None = Field(None, description="Data lake, file:///absolute/folder or s3://bucket")
+    minio_endpoint: str | None = Field(
+        None, description="MinIO or another S3 server, http(s)://host[:port], or host:port for http (default: AWS)"
+    )
+    minio_access_key: SecretStr | None = Field(None, description="Access key of the bucket")
+    minio_secret_key: SecretStr | None = Field(
+        None, description="Secret key of the bucket; better from a file by MINIO_SECRET_KEY_FILE"
+    )
+    minio_bucket: str | None = Field(None, description="Bucket, another way to say LAKE_URL=s3://bucket")
+    minio_region: str = Field("us-east-1", description="Region of the bucket")
+    minio_ca_file: Path | None = Field(None, description="PEM file with the S3 server's CA (default: public ones)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bucket_is_the_lake(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if bucket := values.get("minio_bucket"):
+            url = values.setdefault("lake_url", f"s3://{bucket}")
+            if url != f"s3://{bucket}":
+                raise ValueError(f"MINIO_BUCKET {bucket!r} contradicts LAKE_URL {url!r}; unset one of them")
+        return values
+
+
+class LakeSettings(OptionalLakeSettings):
     """Where the data lake is."""
 
-    lake_url: str = Field(description="Data lake, file:///absolute/folder")
+    lake_url: str = Field(description="Data lake, file:///absolute/folder or s3://bucket")
 
 
 class WarehouseSettings(ServiceSettings):

@@ -63,9 +63,5 @@ def main() -> None:
     """Run the program."""
     run_program(
         "stockpipe-consumer",
-        {
-            "": Command(
-                ConsumerSettings, lambda settings: consume(settings, open_lake(settings.lake_url), SystemClock())
-            )
-        },
+        {"": Command(ConsumerSettings, lambda settings: consume(settings, open_lake(settings), SystemClock()))},
     )

@@ -47,7 +47,7 @@ class Loader:
         stop = stop_on_signals()
         registry = CollectorRegistry()
         warehouse = self._open_warehouse(settings.warehouse_url, settings.lock_seconds, self._clock, stop)
-        store = open_lake(settings.lake_url)
+        store = open_lake(settings)
         watcher = Watcher(warehouse, store, settings, self._clock, LoaderMetrics(registry), log)
         serve_metrics(registry, settings.metrics_port)
         log.info("watching", lake=store.url, warehouse=warehouse.url)
@@ -58,7 +58,7 @@ class Loader:
     def load(self, settings: LoadSettings) -> int:
         """Load one batch and print its summary."""
         log = configure_logs("loader", settings.log_level)
-        store = open_lake(settings.lake_url)
+        store = open_lake(settings)
         warehouse = self._open_warehouse(settings.warehouse_url, settings.lock_seconds, self._clock, threading.Event())
         manifest = find_batch(store, settings.dataset, settings.batch_id)
         with warehouse.open() as session:

@@ -39,7 +39,7 @@ def bar_source(name: str, settings: BatchSettings) -> BarSource:
         return SampleBars()
     if settings.lake_url is None:
         raise ConfigError("source replay needs LAKE_URL (--lake-url), the lake to replay")
-    return ReplayBars(open_lake(settings.lake_url), settings.kafka_topic_batch)
+    return ReplayBars(open_lake(settings), settings.kafka_topic_batch)
 
 
 def date_range(settings: BatchSettings, clock: Clock) -> tuple[date, date]:

@@ -58,7 +58,7 @@ def quote_source(name: str, settings: RealtimeSettings, session: calendar.Sessio
             return SampleQuotes(settings.symbols, session, settings.exchange, interval, settings.seed)
         if session is None or settings.lake_url is None:
             raise ConfigError("source replay needs SESSION_DATE (--session-date), the day to replay, and LAKE_URL")
-        store = open_lake(settings.lake_url)
+        store = open_lake(settings)
         return ReplayQuotes(store, settings.kafka_topic_realtime, settings.symbols, session.open, session.close)
     except SourceError as error:
         raise ConfigError(f"SYMBOLS (--symbols): source {error}") from error

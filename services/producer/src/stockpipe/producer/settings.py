@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, Field
 
 from stockpipe.common.contracts.fields import SYMBOL_PATTERN, check_text
-from stockpipe.common.settings import CommaSeparated, KafkaSettings
+from stockpipe.common.settings import CommaSeparated, KafkaSettings, OptionalLakeSettings
 
 SOURCE_NAMES = ("sample", "replay")
 
@@ -33,16 +33,15 @@ Symbols = Annotated[CommaSeparated, AfterValidator(_check_symbols)]
 Sources = Annotated[CommaSeparated, AfterValidator(_check_sources)]
 
 
-class ProducerSettings(KafkaSettings):
+class ProducerSettings(KafkaSettings, OptionalLakeSettings):
     """What both commands of the producer share."""
 
     symbols: Symbols = Field(("AAPL", "FB", "GOOG", "IBM", "MSFT"), description="Tickers to collect, comma-separated")
     sources: Sources = Field(
         ("sample",),
         description="Sources in the order in which they are tried. sample: real daily bars that ship in Python "
-        "packages, quotes simulated along them; replay: what the lake holds",
+        "packages, quotes simulated along them; replay: what the lake at LAKE_URL holds",
     )
-    lake_url: str | None = Field(None, description="Data lake that source replay reads, file:///absolute/folder")
 
 
 class RealtimeSettings(ProducerSettings):

@@ -1,7 +1,6 @@
 """A real Apache Kafka in KRaft mode, one node, on free ports of the loopback interface."""
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from stockpipe.common.errors import Unavailable
 from stockpipe.standalone import paths
 from stockpipe.standalone.jars import class_path
 from stockpipe.standalone.java import find_java
+from stockpipe.standalone.ports import free_ports
 from stockpipe.standalone.processes import ChildProcess
 
 START_SECONDS = 60.0
@@ -105,7 +105,7 @@ def running_broker(folder: Path, environment: Mapping[str, str] | None = None) -
         Unavailable: the broker ended or didn't answer in time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port, controller = _free_ports(2)
+    port, controller = free_ports(2)
     properties = folder / "server.properties"
     properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=folder / "data"))
     java = [str(find_java() / "bin/java"), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
@@ -120,11 +120,3 @@ def running_broker(folder: Path, environment: Mapping[str, str] | None = None) -
         yield broker
     finally:
         broker.process.close(grace_seconds=10.0)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

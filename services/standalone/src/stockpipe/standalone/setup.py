@@ -1,9 +1,11 @@
-"""`stockpipe-standalone setup`: Java and the jars, once."""
+"""`stockpipe-standalone setup` and its kin: what has to be fetched or built once."""
 
+from stockpipe.common.errors import PipelineError
 from stockpipe.common.settings import ServiceSettings
 from stockpipe.standalone import paths
 from stockpipe.standalone.jars import fetch_jars, lock_jars
 from stockpipe.standalone.java import find_java
+from stockpipe.standalone.minio_program import build_minio
 
 
 class SetupSettings(ServiceSettings):
@@ -12,6 +14,10 @@ class SetupSettings(ServiceSettings):
 
 class LockSettings(ServiceSettings):
     """Resolve the jars of Kafka and Spark anew and rewrite their lock files."""
+
+
+class MinioSettings(ServiceSettings):
+    """Find a MinIO server, or build one by Go, for the tests; without Go say so and go on."""
 
 
 _SETS = (("Kafka", paths.KAFKA_SPEC, paths.KAFKA_JARS), ("Spark", paths.SPARK_SPEC, paths.SPARK_JARS))
@@ -34,4 +40,14 @@ def run_lock(_settings: LockSettings) -> int:
     for name, spec, folder in _SETS:
         print(f"locking the jars of {name}", flush=True)
         lock_jars(spec, folder)
+    return 0
+
+
+def run_minio(_settings: MinioSettings) -> int:
+    """Run the command."""
+    print("== MinIO server", flush=True)
+    try:
+        build_minio()
+    except PipelineError as error:
+        print(f"   none, tests that need one are skipped: {error}", flush=True)
     return 0

@@ -6,7 +6,8 @@ import sys
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
-from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.lake.s3_bucket import Bucket
+from stockpipe.spark.io.s3a import s3a_confs, s3a_environment, trust_ca
 from stockpipe.spark.settings import SparkSettings
 
 _DEFAULTS = {
@@ -29,18 +30,10 @@ _STREAM = {
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
 }
-_CLOUD = "org.apache.spark.internal.io.cloud"
-_S3A = {
-    "spark.hadoop.fs.s3a.committer.name": "magic",
-    "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory",
-    "spark.sql.sources.commitProtocolClass": f"{_CLOUD}.PathOutputCommitProtocol",
-    "spark.sql.parquet.output.committer.class": f"{_CLOUD}.BindingParquetOutputCommitter",
-    "spark.sql.streaming.checkpointFileManagerClass": f"{_CLOUD}.AbortableStreamBasedCheckpointFileManager",
-}
 
 
-def session_confs(settings: SparkSettings, store: ObjectStore) -> dict[str, str]:
-    """Return the Spark configuration for `settings` and the kind of lake that `store` is.
+def session_confs(settings: SparkSettings, bucket: Bucket | None) -> dict[str, str]:
+    """Return the Spark configuration for `settings` and a lake in `bucket`, None for one in a folder.
 
     A setting that isn't given is left to spark-submit and its properties file.
     """
@@ -55,14 +48,24 @@ def session_confs(settings: SparkSettings, store: ObjectStore) -> dict[str, str]
     if settings.spark_extra_class_path:
         confs["spark.driver.extraClassPath"] = settings.spark_extra_class_path
         confs["spark.executor.extraClassPath"] = settings.spark_extra_class_path
-    if store.spark_url("x").startswith("s3a://"):
-        confs |= _S3A
+    if bucket:
+        confs |= s3a_confs(bucket)
     return confs
 
 
-def open_session(name: str, settings: SparkSettings, store: ObjectStore) -> SparkSession:
-    """Start Spark as the application `name`."""
+def open_session(name: str, settings: SparkSettings) -> SparkSession:
+    """Start Spark as the application `name`, with access to the lake of the settings.
+
+    Raises:
+        ConfigError: a setting of the lake's bucket is missing or has a wrong form.
+    """
+    bucket = Bucket.of(settings) if settings.lake_url.startswith("s3:") else None
     # Workers would otherwise run the first python3 on the PATH, which may lack our packages.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    conf = SparkConf().setAppName(name).setAll(list(session_confs(settings, store).items()))
-    return SparkSession.builder.config(conf=conf).getOrCreate()
+    if bucket:
+        os.environ.update(s3a_environment(bucket))
+    conf = SparkConf().setAppName(name).setAll(list(session_confs(settings, bucket).items()))
+    session = SparkSession.builder.config(conf=conf).getOrCreate()
+    if bucket:
+        trust_ca(session, bucket)
+    return session

@@ -35,9 +35,13 @@ class Attempt:
         return f"part-{self.batch_id}-{self.suffix}"
 
     def wrote(self, key: str) -> bool:
-        """Return whether `key` is a finished file of this attempt."""
-        name = key.rpartition("/")[2]
-        return "/_temporary/" not in key and re.match(rf"{re.escape(self.base_name)}-\d{{5}}-", name) is not None
+        """Return whether `key` is a finished file of this attempt.
+
+        What a committer has not finished lies in folders such as `_temporary` and `__magic_job-…`.
+        """
+        folders, _, name = key.rpartition("/")
+        finished = not any(folder.startswith("_") for folder in folders.split("/"))
+        return finished and re.match(rf"{re.escape(self.base_name)}-\d{{5}}-", name) is not None
 
 
 def write_files(

@@ -90,7 +90,7 @@ def run_batch(
     started = clock.monotonic()
     log.info("batch_started", job=job, batch_id=batch.batch_id, objects=len(batch.raw.keys), rows_in=batch.raw.rows)
     if batch.raw.keys:
-        spark = open_session(job, settings, store)
+        spark = open_session(job, settings)
         manifest = commit_batch(spark, store, batch, compute, clock)
         spark.stop()
     else:

@@ -94,7 +94,7 @@ def run(settings: DailySettings) -> int:
     clock = SystemClock()
     now = clock.now()
     identity = settings.batch_id or batch_id(now, f"daily-{random_suffix()}")
-    store = open_lake(settings.lake_url)
+    store = open_lake(settings)
     if already_committed(store, "daily", identity, JOB, log):
         return 0
     job = DailyJob.of(settings, now)

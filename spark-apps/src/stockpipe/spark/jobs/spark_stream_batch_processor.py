@@ -145,7 +145,7 @@ def run(settings: StreamBatchSettings) -> int:
     clock = SystemClock()
     now = clock.now()
     identity = settings.batch_id or batch_id(now, f"windows-{random_suffix()}")
-    store = open_lake(settings.lake_url)
+    store = open_lake(settings)
     if already_committed(store, "realtime", identity, JOB, log):
         return 0
     job = WindowsJob.of(settings, now)

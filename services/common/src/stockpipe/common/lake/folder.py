@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from stockpipe.common.lake.store import (
     ObjectExists,
@@ -14,6 +14,7 @@ from stockpipe.common.lake.store import (
     ObjectMissing,
     StoreRefused,
     StoreUnavailable,
+    check_key,
 )
 
 _HEALS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}
@@ -95,10 +96,8 @@ class FolderStore:
             path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        parts = PurePosixPath(key).parts
-        if not parts or key.startswith("/") or any(part.startswith(".") for part in parts):
-            raise ValueError(f"{key!r} is not an object key: parts must not be empty nor begin with a dot")
-        return self._root.joinpath(*parts)
+        check_key(key)
+        return self._root / key
 
     def _walk(self, folder: Path, prefix: str, after: str) -> Iterator[ObjectInfo]:
         for parent, folders, files in os.walk(folder):

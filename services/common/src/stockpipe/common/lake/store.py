@@ -18,6 +18,10 @@ class ObjectMissing(PipelineError):
     """No object has the key."""
 
 
+class ObjectDamaged(PipelineError):
+    """The object's content isn't what was created."""
+
+
 class StoreUnavailable(Unavailable):
     """The store can't be reached or is full; the same call may work later."""
 
@@ -33,6 +37,24 @@ class ObjectInfo:
     key: str
     size: int
     modified: datetime
+
+
+def is_key(text: str) -> bool:
+    """Return whether an object may have this key: no part is empty or begins with a dot.
+
+    Such names are left to others: Spark's checksums and a bucket browser's folders have them.
+    """
+    return all(part and not part.startswith(".") for part in text.split("/"))
+
+
+def check_key(key: str) -> None:
+    """Refuse what can't be a key.
+
+    Raises:
+        ValueError: `key` has a part that is empty or begins with a dot.
+    """
+    if not is_key(key):
+        raise ValueError(f"{key!r} is not an object key: parts must not be empty nor begin with a dot")
 
 
 class ObjectStore(Protocol):
@@ -60,6 +82,7 @@ class ObjectStore(Protocol):
 
         Raises:
             ObjectMissing: no such key.
+            ObjectDamaged: the store knows that the content changed.
         """
         ...
 
