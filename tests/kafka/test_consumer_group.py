@@ -4,7 +4,6 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -14,11 +13,12 @@ from stockpipe.common import kafka
 from stockpipe.common.errors import DataRefused
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
-from stockpipe.common.lake.store import ObjectStore, StoreUnavailable
+from stockpipe.common.lake.store import StoreUnavailable
 from stockpipe.consumer import service as consumer_service
 from stockpipe.standalone.broker import Broker
 from support.kafka_io import Raw, committed, encoded, new_topic, produce
 from support.landing import build, drain, landed, settings_for
+from support.member import Member
 from support.mock_cluster import OFFSET_COMMIT, mock_cluster
 from support.programs import program_path
 from support.records import quote
@@ -34,30 +34,6 @@ def some_quotes(count: int, first: int = 0) -> list[Raw]:
 
 def volumes(lake: Path, topic: str) -> list[int]:
     return sorted(row["volume"] for rows in landed(lake, topic).values() for _offset, row in rows)
-
-
-class Member:
-    """A consumer service in a thread."""
-
-    def __init__(self, broker: Broker, topic: str, store: ObjectStore, name: str, **changes: Any) -> None:
-        self.stop = threading.Event()
-        self.error: BaseException | None = None
-        self.service = build(settings_for(broker, topic, **changes), store, writer=name)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.service.run(self.stop)
-        except BaseException as error:
-            self.error = error
-
-    def leave(self) -> None:
-        self.stop.set()
-        self._thread.join(60)
-        assert not self._thread.is_alive()
-        if self.error is not None:
-            raise self.error
 
 
 def writers(lake: Path, topic: str) -> set[str]:
