@@ -11,8 +11,11 @@ PACKAGES := $(SERVICES:%=services/%) spark-apps
 LOCKED := producer consumer loader auditor spark standalone dev
 LOCKS := $(LOCKED:%=requirements/%.lock)
 PYTEST_ARGS ?=
+RUNS ?= 50
+SEED ?= 1
+SECONDS := 600
 
-.PHONY: help demo up test check format lock lock-jars clean
+.PHONY: help demo up test chaos soak check format lock lock-jars clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +29,12 @@ up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes unt
 test: check ## Lint, types, import rules and every test that needs no cluster
 	@$(BIN)/stockpipe-standalone setup-minio
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+chaos: $(VENV)/.dev ## Seeded random faults on the running pipeline, 50 runs: make chaos RUNS=50 SEED=1 (about 25 min)
+	@$(BIN)/pytest tests/chaos/test_random_faults.py --chaos-runs $(RUNS) --chaos-seed $(SEED)
+
+soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highest rate: make soak SECONDS=600
+	@$(BIN)/pytest tests/chaos/soak.py --soak-seconds $(SECONDS)
 
 check: $(VENV)/.dev ## Lint, types and import rules only
 	@echo "== ruff"; $(BIN)/ruff check; $(BIN)/ruff format --check

@@ -23,6 +23,12 @@ class Supervised:
         """Return the file with the program's output."""
         return self._log
 
+    @property
+    def pid(self) -> int:
+        """Return the process id of the running program."""
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
     def keep_running(self) -> None:
         """Start the program if it doesn't run."""
         if self._process is not None and self._process.poll() is None:
