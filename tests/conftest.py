@@ -5,7 +5,7 @@ import pytest
 
 from stockpipe.standalone.broker import Broker, running_broker
 from stockpipe.standalone.minio import MinioServer, running_minio
-from stockpipe.standalone.minio_program import find_minio
+from support.buckets import require_minio
 
 hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("fixed")
@@ -27,7 +27,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture(scope="session")
 def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
     """A real MinIO for the whole run; every test makes buckets of its own names in it."""
-    if find_minio() is None:
-        pytest.skip("no MinIO server: `make test` builds one if Go is installed, or put minio on the PATH")
+    require_minio()
     with running_minio(tmp_path_factory.mktemp("minio")) as running:
         yield running

@@ -1,9 +1,8 @@
 """The whole pipeline on a bucket: MinIO behind TLS, with a certificate of our own CA."""
 
+import contextlib
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,13 @@ from stockpipe.standalone import paths
 from stockpipe.standalone.broker import Broker
 from stockpipe.standalone.jars import class_path
 from stockpipe.standalone.minio import MinioServer, running_minio
-from stockpipe.standalone.minio_program import find_minio
 from stockpipe.standalone.pipeline import program, spark_job
-from support.buckets import bucket_of
+from stockpipe.standalone.processes import ChildProcess
+from support.buckets import bucket_of, require_minio
 from support.certificates import new_tls
 from support.kafka_io import new_topic
 
+SECONDS = 240.0
 DAY = "2013-03-01"
 BUCKET = "stock-market-data"
 DATASETS: tuple[DatasetName, ...] = ("daily", "realtime", "realtime_live")
@@ -31,41 +31,42 @@ EVENT_LOGS = "spark.eventLog.enabled true\nspark.eventLog.compress false\nspark.
 
 
 class Programs:
-    """Runs the pipeline's programs with one environment and keeps what they print."""
+    """Runs the pipeline's programs with one environment; all they print is kept in `folder`."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = os.environ | environment
-        self.printed = ""
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self._environment = environment
+        self._folder = folder
+        self._count = 0
+        folder.mkdir()
 
     def run(self, *commands: list[str]) -> list[str]:
-        """Run the commands at the same time; return what each printed on standard output."""
-        started = [
-            subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for command in commands
-        ]
-        outputs = []
-        try:
+        """Run the commands at the same time; return what each printed."""
+        with contextlib.ExitStack() as running:
+            started = [self._start(running, command) for command in commands]
             for process in started:
-                output, errors = process.communicate(timeout=240)
-                self.printed += output + errors
-                assert process.returncode == 0, output + errors[-3000:]
-                outputs.append(output)
-        finally:
-            for process in started:
-                process.kill()
-                process.communicate()
-        return outputs
+                code = process.wait(SECONDS)
+                assert code == 0, f"exit code {code}:\n{process.last_lines(20)}"
+        return [process.log.read_text() for process in started]
+
+    def printed(self) -> str:
+        return "".join(log.read_text() for log in self._folder.iterdir())
+
+    def _start(self, running: contextlib.ExitStack, command: list[str]) -> ChildProcess:
+        self._count += 1
+        name = f"{self._count:02d}-{Path(command[0]).name}"
+        process = ChildProcess(name, command, self._environment, self._folder / f"{name}.log")
+        running.callback(process.close)
+        return process
 
 
-def summary(output: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+def summary(printed: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 
 
 @pytest.fixture
 def minio(tmp_path: Path) -> Iterator[MinioServer]:
-    if find_minio() is None:
-        pytest.skip("no MinIO server: `make test` builds one if Go is installed, or put minio on the PATH")
+    require_minio()
     with running_minio(tmp_path / "minio", tls=new_tls(tmp_path / "certs")) as running:
         running.create_bucket(BUCKET)
         yield running
@@ -91,7 +92,8 @@ def test_every_hop_works_on_a_bucket_and_the_books_balance(broker: Broker, minio
             "SPARK_CONF_DIR": str(conf),
             "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "PYSPARK_PYTHON": sys.executable,
-        }
+        },
+        tmp_path / "printed",
     )
     programs.run(
         program("producer", "batch", "--from", "2013-01-02", "--to", DAY),
@@ -112,11 +114,13 @@ def test_every_hop_works_on_a_bucket_and_the_books_balance(broker: Broker, minio
         programs.run(program("loader", "load", "--dataset", dataset, "--batch-id", batch["batch_id"]))
     (books,) = programs.run(program("auditor", "books"))
     assert "The books balance." in books
+    (again,) = programs.run(program("producer", "batch", "--sources", "replay", "--from", "2013-01-02", "--to", DAY))
+    assert summary(again)["records"] == made["daily"]["rows_in"]
 
     check_bucket(minio, S3Store(bucket_of(minio, BUCKET)))
     logs = "".join(path.read_text() for path in events.rglob("*") if path.is_file())
     assert "fs.s3a.endpoint" in logs
-    for text in (programs.printed, logs):
+    for text in (programs.printed(), logs):
         assert minio.secret_key not in text
 
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from stockpipe.common.lake.store import (
     StoreUnavailable,
 )
 from stockpipe.common.logs import configure_logs
-from stockpipe.standalone.minio import MinioServer
+from stockpipe.standalone.minio import MinioServer, running_minio
 from stockpipe.standalone.ports import free_ports
 from support.buckets import IMPATIENT, PART_BYTES, bucket_of, new_name, new_store
 from support.faulty_proxy import (
@@ -36,7 +37,7 @@ from support.faulty_proxy import (
     slow,
 )
 
-HASTY = replace(IMPATIENT, read=0.2)
+HASTY = replace(IMPATIENT, read=0.3)
 LARGE = b"0123456789abcdef" * (2 * PART_BYTES // 16) + b"last part"
 
 
@@ -287,6 +288,19 @@ def test_a_server_that_is_down_is_unavailable_soon(minio: MinioServer) -> None:
     assert time.monotonic() - began < 5
     assert unavailable.value.exit_code == 3
     assert_silent(unavailable.value, minio.secret_key)
+
+
+@pytest.mark.usefixtures("minio")
+def test_a_server_that_comes_back_has_what_was_created(tmp_path: Path) -> None:
+    with running_minio(tmp_path) as first:
+        first.create_bucket("lake")
+        bucket = bucket_of(first, "lake")
+        store = S3Store(bucket, patience=IMPATIENT)
+        store.create("key", b"content")
+    with pytest.raises(StoreUnavailable):
+        store.get("key")
+    with running_minio(tmp_path, port=first.address[1]):
+        assert store.get("key") == b"content"
 
 
 def assert_silent(error: BaseException | None, *secrets: str) -> None:

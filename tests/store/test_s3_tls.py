@@ -9,13 +9,12 @@ from stockpipe.common.lake.s3 import S3Store
 from stockpipe.common.lake.store import StoreRefused
 from stockpipe.common.settings import LakeSettings
 from stockpipe.standalone.minio import running_minio
-from stockpipe.standalone.minio_program import find_minio
-from support.buckets import IMPATIENT, bucket_of
+from support.buckets import IMPATIENT, bucket_of, require_minio
 from support.certificates import new_tls
 
 
-@pytest.mark.skipif(find_minio() is None, reason="no MinIO server, see the fixture `minio`")
 def test_only_the_right_ca_and_https_reach_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_minio()
     with running_minio(tmp_path / "minio", tls=new_tls(tmp_path / "certs")) as minio:
         minio.create_bucket("lake")
         for name, value in minio.environment("lake").items():

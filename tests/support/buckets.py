@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import pytest
 from minio import Minio
 from pydantic import SecretStr
 
@@ -10,11 +11,18 @@ from stockpipe.common.lake.s3 import S3Store
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.lake.s3_client import Patience
 from stockpipe.standalone.minio import MinioServer
+from stockpipe.standalone.minio_program import find_minio
 
 IMPATIENT = Patience(connect=1.0, read=1.0, retries=4, backoff=0.02)
 PART_BYTES = 5 * 1024 * 1024
 
 _numbers = itertools.count(1)
+
+
+def require_minio() -> None:
+    """Skip the test where there is no MinIO server."""
+    if find_minio() is None:
+        pytest.skip("no MinIO server: `make test` builds one if Go is installed, or put minio on the PATH")
 
 
 def new_name() -> str:
