@@ -27,6 +27,7 @@ BARS = pa.schema(
         ("close", pa.float64()),
         ("adj_close", pa.float64()),
         ("volume", pa.int64()),
+        ("exchange", pa.string()),
         ("is_final", pa.bool_()),
         ("fetched_at", pa.timestamp("us", tz="UTC")),
         ("kafka_partition", pa.int32()),
@@ -47,6 +48,7 @@ def bar(number: int, **changes: Any) -> dict[str, Any]:
         "close": price,
         "adj_close": price,
         "volume": 1000,
+        "exchange": None,
         "is_final": True,
         "fetched_at": FETCHED - timedelta(hours=number),
         "kafka_partition": 0,
@@ -101,7 +103,7 @@ def expected_metrics(bars: pl.DataFrame) -> pl.DataFrame:
 
 def test_metrics_of_real_bars_equal_those_of_polars(spark: SparkSession, real_bars: pl.DataFrame) -> None:
     shuffled = real_bars.sample(fraction=1, shuffle=True, seed=7)
-    fixed = {"is_final": True, "fetched_at": FETCHED, "kafka_partition": 0}
+    fixed = {"exchange": "XNAS", "is_final": True, "fetched_at": FETCHED, "kafka_partition": 0}
     table = pa.Table.from_pylist([row | fixed for row in shuffled.to_dicts()], BARS)
     found = rows_of(daily_metrics(newest_versions(spark.createDataFrame(table))))
 

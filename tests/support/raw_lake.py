@@ -1,8 +1,13 @@
 """Raw objects and their manifests, as the consumer lands them."""
 
 import hashlib
+import io
 from collections.abc import Sequence
 from itertools import groupby
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
@@ -11,7 +16,7 @@ from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import commit_raw
-from stockpipe.common.lake.raw_rows import RawFormat, encode_rows
+from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat, decode_rows, encode_rows
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import from_text
 
@@ -110,7 +115,21 @@ def _commit(
         symbols=sorted({record.symbol for _, record in numbered}),
         schema_versions=["quote.v1" if topic == QUOTES else "daily_bar.v1"],
         fetches={},
+        columns=list(RAW_COLUMNS["realtime" if topic == QUOTES else "batch"]),
         writer="test",
         written_at="2026-11-24T00:00:00.000Z",
     )
     return commit_raw(store, manifest)
+
+
+def recoded(kind: TopicKind, data: bytes, raw_format: RawFormat, drop: Sequence[str], add: str | None = None) -> bytes:
+    """Return a raw object as another program version writes it: the columns `drop` left out, a column `add` first."""
+    table = decode_rows(kind, f"x.{raw_format}", data).drop_columns(list(drop))
+    if add:
+        table = table.add_column(0, add, pa.array([f"{add} {n}" for n in range(table.num_rows)]))
+    buffer = io.BytesIO()
+    if raw_format == "csv":
+        pa.csv.write_csv(table, buffer)
+    else:
+        pa.parquet.write_table(table, buffer)
+    return buffer.getvalue()

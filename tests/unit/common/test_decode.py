@@ -42,6 +42,11 @@ def test_unknown_extra_fields_are_ignored() -> None:
     assert decode("realtime", broken("realtime", venue="XNAS")) == quote()
 
 
+def test_the_exchange_is_kept_and_may_be_absent_or_null() -> None:
+    assert decode("realtime", broken("realtime", exchange="XNYS")) == quote(exchange="XNYS")
+    assert decode("realtime", broken("realtime", exchange=...)) == quote() == decode("realtime", broken("realtime"))
+
+
 QUOTE_CASES: list[tuple[str, bytes | None]] = [
     ("empty_value", None),
     ("empty_value", b""),
@@ -69,6 +74,9 @@ QUOTE_CASES: list[tuple[str, bytes | None]] = [
     ("out_of_bounds", broken("realtime", symbol="A/../B")),
     ("out_of_bounds", broken("realtime", session="lunch")),
     ("out_of_bounds", broken("realtime", currency="usd")),
+    ("out_of_bounds", broken("realtime", exchange="xnas")),
+    ("out_of_bounds", broken("realtime", exchange="XNASD")),
+    ("wrong_type", broken("realtime", exchange=840)),
     ("out_of_bounds", broken("realtime", event_time="2026-11-23T14:30:00Z")),
     ("out_of_bounds", broken("realtime", event_time="2026-02-30T14:30:00.000Z")),
     ("out_of_bounds", broken("realtime", fetch_id='a"b\nc')),
@@ -92,6 +100,7 @@ def test_a_broken_quote_is_rejected_with_its_reason(reason: str, value: bytes | 
         ("out_of_bounds", broken("batch", high=184.0)),
         ("out_of_bounds", broken("batch", date="2026-11-31")),
         ("out_of_bounds", broken("batch", split_ratio=0)),
+        ("out_of_bounds", broken("batch", exchange="NYS")),
         ("future_time", broken("batch", date="2026-11-25")),
         ("missing_field", broken("batch", close=...)),
         ("wrong_type", broken("batch", is_final=1)),

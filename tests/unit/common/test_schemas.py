@@ -39,5 +39,11 @@ def test_every_released_version_can_still_be_read(path: Path) -> None:
     assert {name: getattr(record, name) for name in golden["value"]} == golden["value"]
 
 
-def test_there_is_a_golden_payload_of_each_version() -> None:
-    assert {json.loads(path.read_text())["schema"] for path in GOLDEN} == set(CONTRACTS)
+@pytest.mark.parametrize("name", sorted(CONTRACTS))
+def test_every_field_is_in_a_golden_payload_and_one_holds_only_the_required(name: str) -> None:
+    values = [
+        golden["value"] for golden in (json.loads(path.read_text()) for path in GOLDEN) if golden["schema"] == name
+    ]
+    fields = msgspec.structs.fields(CONTRACTS[name])
+    assert {field for value in values for field in value} == {field.name for field in fields}
+    assert {field.name for field in fields if field.required} in ({*value} for value in values)
