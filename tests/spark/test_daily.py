@@ -110,7 +110,12 @@ def test_metrics_of_real_bars_equal_those_of_polars(spark: SparkSession, real_ba
     stamped = {"batch_id", "transform_version", "processed_at"}
     columns = [name for name in DAILY_STOCK_METRICS.column_names if name not in stamped]
     assert list(found[0]) == columns
-    expected = expected_metrics(real_bars).with_columns(is_final=True, source_fetched_at=FETCHED.replace(tzinfo=None))
+    constant: dict[str, Any] = {
+        "is_final": True,
+        "source_fetched_at": FETCHED.replace(tzinfo=None),
+        "exchange": pl.lit("XNAS"),
+    }
+    expected = expected_metrics(real_bars).with_columns(**constant)
     # Polars takes its rolling deviations from a running sum, which costs it digits.
     deviations = [name for name in columns if name.startswith("volatility")]
     assert_same_rows(found, expected.select(columns).to_dicts(), KEY, deviations=deviations)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from itertools import groupby
 
+import msgspec
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -120,6 +121,28 @@ def _commit(
         written_at="2026-11-24T00:00:00.000Z",
     )
     return commit_raw(store, manifest)
+
+
+def rewrite(
+    store: ObjectStore, manifest: RawManifest, drop: Sequence[str] = (), add: str | None = None, *, tell: bool = True
+) -> RawManifest:
+    """Make a landed manifest and its objects those of another program version, see `recoded`.
+
+    With `tell` false the manifest doesn't tell the columns, as the first version's didn't.
+    """
+    kind: TopicKind = "realtime" if manifest.topic == QUOTES else "batch"
+    objects = []
+    for entry in manifest.objects:
+        raw_format: RawFormat = "parquet" if entry.key.endswith(".parquet") else "csv"
+        data = recoded(kind, store.get(entry.key), raw_format, drop, add)
+        store.delete(entry.key)
+        store.create(entry.key, data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        objects.append(RawObject(key=entry.key, rows=entry.rows, bytes=len(data), sha256=sha256))
+    columns = [*([add] if add else []), *(name for name in RAW_COLUMNS[kind] if name not in drop)]
+    changed = msgspec.structs.replace(manifest, objects=objects, columns=columns if tell else None)
+    store.delete(layout.raw_manifest(manifest.topic, manifest.partition, manifest.start))
+    return commit_raw(store, changed)
 
 
 def recoded(kind: TopicKind, data: bytes, raw_format: RawFormat, drop: Sequence[str], add: str | None = None) -> bytes:

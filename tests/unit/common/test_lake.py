@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import ManifestDamaged, RawManifest, decode_raw, encode
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.errors import ConfigError
@@ -154,7 +156,7 @@ def test_bars_come_back_exactly(raw_format: Any) -> None:
 
 KINDS: list[TopicKind] = ["realtime", "batch"]
 GOLDEN = Path(__file__).parent / "golden/raw"
-FIRST_ROWS = {
+FIRST_ROWS: dict[TopicKind, Sequence[Record]] = {
     "realtime": [
         quote(bid=187.24, ask=187.26),
         quote(symbol="^GSPC", event_time="2026-11-23T14:30:30.000Z", price=5000.5, volume=0, session="post"),
