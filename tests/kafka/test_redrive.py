@@ -115,7 +115,6 @@ def test_a_letter_that_fails_again_counts_its_attempts_until_they_are_exhausted(
     deluded = ManualClock(datetime(2999, 1, 1, tzinfo=UTC))
     for attempt in range(3):
         assert drain(broker, topic, tmp_path).rejected == 1
-        assert letters(broker, topic)[-1][1].attempts == attempt
         summary = redrive(broker, topic, tmp_path, deluded, max_attempts=2)
         assert (summary.sent.total(), summary.exhausted) == ((1, 0) if attempt < 2 else (0, 1))
         assert summary.already_sent == attempt

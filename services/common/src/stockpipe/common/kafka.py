@@ -134,6 +134,7 @@ def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> di
 
 
 READ_SECONDS = 30.0
+_POLL_SECONDS = 0.1
 
 
 def read_to_end(consumer: Consumer, topic: str, ends: Mapping[int, tuple[int, int]]) -> Iterator[Message]:
@@ -144,9 +145,12 @@ def read_to_end(consumer: Consumer, topic: str, ends: Mapping[int, tuple[int, in
     """
     unread = {partition for partition, (low, high) in ends.items() if low < high}
     consumer.assign([TopicPartition(topic, partition, ends[partition][0]) for partition in unread])
+    silent_polls = 0
     while unread:
-        messages = consumer.consume(1000, READ_SECONDS)
-        if not messages:
+        # Waits for all of 1000 messages or the whole time, so the time must be short.
+        messages = consumer.consume(1000, _POLL_SECONDS)
+        silent_polls = 0 if messages else silent_polls + 1
+        if silent_polls * _POLL_SECONDS >= READ_SECONDS:
             raise Unavailable(f"{topic} can't be read to its end within {READ_SECONDS:.0f} s")
         for message in messages:
             partition, position = int(message.partition() or 0), int(message.offset() or 0)
