@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockpipe.common.contracts import dlq
 from stockpipe.common.contracts.decode import MAX_VALUE_BYTES, RecordDecoder, Rejected, schema_header
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.times import from_text
@@ -154,6 +155,25 @@ def test_whatever_a_field_holds_the_verdict_is_a_record_or_a_rejection(field: st
 def test_random_bytes_never_raise_anything_else(value: bytes) -> None:
     with pytest.raises(Rejected):
         decode("realtime", value)
+
+
+header_values = st.lists(st.tuples(st.sampled_from(["schema", "reason", dlq.TOPIC, dlq.SENT, "x"]), st.binary()))
+
+
+@given(own=header_values, partition=st.integers(0, 99), offset=st.integers(0, 2**62), attempts=st.integers(0, 9))
+def test_a_dead_letter_gives_back_the_headers_it_had(own: Any, partition: int, offset: int, attempts: int) -> None:
+    own = [*own, (dlq.ATTEMPT, str(attempts).encode())]
+    headers = [*own, *dlq.error_headers("quotes", partition, offset, Rejected("not_json", "x"))]
+    assert dlq.dead_letter(headers) == dlq.DeadLetter("quotes", partition, offset, "not_json", own)
+    assert dlq.DeadLetter("quotes", partition, offset, "not_json", own).attempts == attempts
+    assert dlq.sent_origin(headers) is None
+
+
+def test_a_mark_is_no_letter_and_an_alien_record_neither() -> None:
+    mark = [(dlq.SENT, b"quotes/3/7")]
+    assert (dlq.dead_letter(mark), dlq.sent_origin(mark)) == (None, "quotes/3/7")
+    alien = [(dlq.TOPIC, b"quotes"), (dlq.PARTITION, b"three")]
+    assert (dlq.dead_letter(alien), dlq.sent_origin(alien)) == (None, None)
 
 
 def test_the_schema_header_is_found_among_others() -> None:
