@@ -159,6 +159,9 @@ def test_only_letters_that_a_manifest_counts_as_refused_are_sent(
     summary = redrive(broker, topic, tmp_path)
     assert (summary.read, summary.sent.total()) == (5, 1)
     assert (summary.landed, summary.uncommitted, summary.foreign) == (1, 1, 2)
+    drain(broker, topic, tmp_path)
+    assert_books_balance(broker, topic, tmp_path)
+    assert redrive(broker, topic, tmp_path).landed == 2, "the open offset has landed by now"
 
 
 def test_of_two_redrives_at_once_the_later_one_sends(

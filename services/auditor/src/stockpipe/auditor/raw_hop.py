@@ -129,15 +129,15 @@ class RawHop:
             data = self._store.get(entry.key)
         except ObjectMissing:
             self._find(entry.key, "is missing, a manifest lists it", entry.rows)
-            return 0
+            return set()
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             self._find(entry.key, "was changed: its sha256 isn't the manifest's", entry.rows)
-            return 0
+            return set()
         try:
             table = decode_rows(self._kind, entry.key, data)
         except pa.ArrowException as error:
             self._find(entry.key, f"can't be read: {error}", entry.rows)
-            return 0
+            return set()
         if table.num_rows != entry.rows:
             detail = f"holds {table.num_rows} rows, its manifest says {entry.rows}"
             self._find(entry.key, detail, abs(table.num_rows - entry.rows))
