@@ -24,7 +24,7 @@ from support.kafka_io import Raw, encoded, end_offset, new_topic, produce, read_
 from support.landing import drain, landed, quiet_log, settings_for
 from support.programs import program_path
 from support.records import quote
-from support.redriving import assert_books_balance, new_redrive, redrive
+from support.redriving import assert_books_balance, new_redrive, redrive, settle
 from support.waiting import eventually
 
 PAST = "2026-11-20T14:30:00.000Z"
@@ -208,6 +208,7 @@ def test_an_error_in_the_middle_sends_nothing_of_its_transaction(
     producer = Interrupted(settings_for(broker, topic), quiet_log(), topic)
     with pytest.raises(KeyboardInterrupt):
         new_redrive(broker, topic, tmp_path, producer=producer).run()
+    settle(broker, topic)
     drain(broker, topic, tmp_path)
     assert volumes(tmp_path, topic) == [0, 1]
     assert_books_balance(broker, topic, tmp_path)

@@ -27,13 +27,7 @@ def new_redrive(
     **changes: Any,
 ) -> Redrive:
     """Return a redrive with `producer`, by default one of its own."""
-    settings = RedriveSettings(
-        topic="realtime",
-        kafka_bootstrap_server=broker.bootstrap,
-        kafka_topic_realtime=topic,
-        lake_url="file:///unused",
-        **changes,
-    )
+    settings = _settings(broker, topic, **changes)
     reader = group_reader(settings, f"{topic}-redrive")
     partitions = require_topics(reader, settings, dlq_topic(topic))[dlq_topic(topic)]
     if not settings.dry_run:
@@ -42,9 +36,25 @@ def new_redrive(
     return Redrive(settings, reader, producer, accounts, clock or SystemClock(), partitions)
 
 
+def _settings(broker: Broker, topic: str, **changes: Any) -> RedriveSettings:
+    return RedriveSettings(
+        topic="realtime",
+        kafka_bootstrap_server=broker.bootstrap,
+        kafka_topic_realtime=topic,
+        lake_url="file:///unused",
+        **changes,
+    )
+
+
+def settle(broker: Broker, topic: str) -> None:
+    """Wait until all can see how the last transaction ended; Kafka answers a commit before its readers see it."""
+    OnceProducer(_settings(broker, topic), quiet_log(), topic)
+
+
 def redrive(broker: Broker, topic: str, lake: Path, clock: Clock | None = None, **changes: Any) -> RedriveSummary:
     """Redrive once; every record of the DLQ must be accounted for."""
     summary = new_redrive(broker, topic, lake, clock, **changes).run()
+    settle(broker, topic)
     stayed = summary.already_sent + summary.duplicates + summary.not_selected + summary.exhausted
     stayed += summary.uncommitted + summary.landed + summary.foreign
     assert summary.read == summary.sent.total() + summary.still_bad.total() + stayed
