@@ -15,7 +15,7 @@ from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.common.lake.raw_rows import decode_rows
 from stockpipe.common.warehouse.reader import open_reader
-from stockpipe.producer.sources.sample_data import sample_rows
+from stockpipe.producer.sources.sample_data import EXCHANGES, sample_rows
 
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
@@ -62,6 +62,7 @@ def test_every_daily_row_equals_polars_on_the_source_bars(finished: Finished) ->
     rows = warehouse(finished, DAILY_STOCK_METRICS)
     assert {(row["symbol"], row["date"]) for row in rows} == set(expected)
     assert len(rows) == 12_154
+    assert {(row["symbol"], row["exchange"]) for row in rows} == EXCHANGES.items()
     names = ["daily_return", "daily_change", "volume_ratio", "volume_sma_15", "sma_5", "sma_15", "sma_30"]
     names += ["volatility_5", "volatility_15", "volatility_30"]
     wrong = [

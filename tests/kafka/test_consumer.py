@@ -1,5 +1,6 @@
 """The consumer against a real Kafka and a folder as lake."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stockpipe.common.errors import DataRefused
 from stockpipe.common.kafka import header_list
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
+from stockpipe.common.lake.raw_rows import RAW_COLUMNS
 from stockpipe.common.times import from_text, to_text
 from stockpipe.standalone.broker import Broker
 from support.kafka_io import Raw, committed, encoded, end_offset, new_topic, produce, read_all
@@ -67,6 +69,26 @@ def test_a_second_run_lands_nothing(broker: Broker, tmp_path: Path) -> None:
 
 def test_an_empty_topic_drains_at_once(broker: Broker, tmp_path: Path) -> None:
     assert drain(broker, new_topic(broker), tmp_path).manifests == 0
+
+
+@pytest.mark.parametrize("raw_format", ["csv", "parquet"])
+def test_producers_of_every_version_may_send_at_once(broker: Broker, tmp_path: Path, raw_format: str) -> None:
+    topic = new_topic(broker, partitions=1)
+    past = "2026-11-20T14:30:00.000Z"
+    new = encoded(quote(event_time=past, exchange="XNYS"))
+    fields = as_dict(quote(event_time=past))
+    del fields["exchange"]
+    old = replace(new, value=msgspec.json.encode(fields))
+    younger = replace(new, value=msgspec.json.encode(fields | {"exchange": "XNAS", "unheard_of": [1]}))
+    breaking = replace(new, headers=[("schema", b"quote.v2")])
+    produce(broker, topic, [old, new, breaking, younger])
+    assert drain(broker, topic, tmp_path, raw_format=raw_format).rejected == 1
+    rows = [(offset, row["event_time"], row["exchange"]) for offset, row in landed(tmp_path, topic)[0]]
+    assert rows == [(0, past, None), (1, past, "XNYS"), (3, past, "XNAS")]
+    (manifest,) = raw_manifests(FolderStore(tmp_path), topic)
+    assert manifest.columns == list(RAW_COLUMNS["realtime"])
+    (dead,) = read_all(broker, f"{topic}.dlq")
+    assert dict(header_list(dead))["reason"] == b"unknown_schema"
 
 
 def test_objects_are_split_by_event_hour(broker: Broker, tmp_path: Path) -> None:

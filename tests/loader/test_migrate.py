@@ -37,6 +37,24 @@ def test_a_missing_column_is_added_and_rows_stay(site: Site) -> None:
     ]
 
 
+def test_a_field_that_the_contract_gained_is_loaded_once_the_warehouse_is_migrated(site: Site) -> None:
+    older = write_batch(site.store, "daily", "20240514T150000Z-a", [daily_row()], without=["exchange"])
+    newer = write_batch(site.store, "daily", "20240514T153000Z-b", [daily_row(symbol="IBM", exchange="XNYS")])
+    site.execute(f"ALTER TABLE {DAILY} DROP COLUMN exchange")
+    with (
+        pytest.raises(SchemaOutdated, match=rf"lacks {DAILY}.exchange; run `stockpipe-loader migrate`"),
+        site.warehouse().open() as session,
+    ):
+        require_current(session)
+    assert site.migrate()[0] == f"{DAILY}: added column exchange VARCHAR"
+    site.load(newer, older)
+    found = [(row["symbol"], row["exchange"]) for row in site.rows(DAILY_STOCK_METRICS, "symbol")]
+    assert found == [("AAPL", None), ("IBM", "XNYS")]
+    recomputed = daily_row(transform_version=2)
+    site.load(write_batch(site.store, "daily", "20240514T154500Z-c", [recomputed]))
+    assert site.rows(DAILY_STOCK_METRICS, "symbol")[0]["exchange"] == "XNAS", "the transform's new version replaces"
+
+
 def test_a_column_unknown_to_the_contract_is_left_alone_and_reported(site: Site) -> None:
     site.execute(f"ALTER TABLE {DAILY} ADD COLUMN remark VARCHAR")
     assert site.migrate()[0] == f"{DAILY}: left alone, unknown to the contract: remark"

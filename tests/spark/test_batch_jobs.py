@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
@@ -20,10 +22,11 @@ from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOC
 from stockpipe.common.errors import ConfigError, PipelineError
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.folder import FolderStore
-from stockpipe.common.lake.manifests import find_processed
+from stockpipe.common.lake.manifests import commit_raw, find_processed
 from stockpipe.common.lake.processed_rows import read_file
+from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat
 from stockpipe.common.times import from_text, to_text
-from stockpipe.spark.io.raw import read_quotes, select_raw
+from stockpipe.spark.io.raw import read_quotes, read_raw, select_raw
 from stockpipe.spark.io.writer import Attempt
 from stockpipe.spark.jobs import spark_batch_processor, spark_stream_batch_processor
 from stockpipe.spark.jobs.batch_run import Batch, BooksDiffer, commit_batch
@@ -31,10 +34,10 @@ from stockpipe.spark.jobs.spark_batch_processor import DailyJob
 from stockpipe.spark.jobs.spark_stream_batch_processor import WindowsJob
 from stockpipe.spark.settings import DailySettings, StreamBatchSettings
 from support.clocks import ManualClock
-from support.frames import assert_same_rows
+from support.frames import assert_same_rows, rows_of
 from support.quotes import Tick, reference_windows
-from support.raw_lake import BARS, QUOTES, land_bars, land_quotes
-from support.records import bar, quote
+from support.raw_lake import BARS, QUOTES, land_bars, land_quotes, rewrite
+from support.records import as_dict, bar, quote
 
 NOW = datetime(2024, 5, 14, 22, 0, tzinfo=UTC)
 RUN_DATE = NOW.date()
@@ -105,6 +108,56 @@ def test_a_daily_batch_accounts_for_every_bar(spark: SparkSession, store: Folder
     assert find_processed(store, "daily", BATCH) == manifest
 
 
+FORMATS: list[RawFormat] = ["csv", "parquet"]
+
+
+def test_objects_of_every_version_in_both_formats_are_read_by_their_own_columns(
+    spark: SparkSession, store: FolderStore
+) -> None:
+    """Each column of each row has a value of its own, so that a shifted column can't go unseen."""
+    expected: list[dict[str, Any]] = []
+    versions: list[tuple[list[str], str | None, bool]] = [
+        (["exchange"], None, False),
+        (["exchange"], None, True),
+        ([], None, True),
+        ([], "younger", True),
+    ]
+    for number, (raw_format, (drop, add, tell)) in enumerate(product(FORMATS, versions)):
+        quotes = [
+            quote(price=100.5 + n, volume=n, bid=200.5 + n if n % 2 else None, ask=300.5 + n, exchange=exchange)
+            for n, exchange in enumerate(["XNYS", None, "NULL", "1234"], 10 * number)
+        ]
+        landed = land_quotes(store, quotes, start=10 * number, raw_format=raw_format)
+        rewrite(store, landed, drop, add, tell=tell)
+        expected += [as_dict(record) | dict.fromkeys(drop) for record in quotes]
+    raw = select_raw(store, QUOTES)
+    found = sorted(rows_of(read_raw(spark, store, "realtime", raw.keys)), key=lambda row: row["volume"])
+    assert raw.rows == len(found) == 32
+    assert list(found[0]) == list(RAW_COLUMNS["realtime"])
+    for row in found:
+        assert (row.pop("kafka_partition"), row.pop("kafka_offset")) == (0, row["volume"])
+    assert found == expected
+
+
+def test_the_exchange_flows_into_the_metrics_and_older_bars_have_none(spark: SparkSession, store: FolderStore) -> None:
+    bars = [msgspec.structs.replace(entry, exchange="XNYS") for entry in daily_bars("IBM", 6)]
+    rewrite(store, land_bars(store, bars[:3]), ["exchange"], tell=False)
+    land_bars(store, bars[3:], start=3)
+    manifest = daily(spark, store, RUN_DATE - timedelta(days=5))
+    rows = sorted(rows_in_lake(store, manifest, DAILY_STOCK_METRICS), key=lambda row: row["date"])
+    assert [row["exchange"] for row in rows] == [None] * 3 + ["XNYS"] * 3
+    assert [row["daily_close"] for row in rows] == [entry.close for entry in bars]
+
+
+def test_an_object_whose_columns_are_not_its_manifest_s_fails_the_job(spark: SparkSession, store: FolderStore) -> None:
+    landed = land_bars(store, daily_bars("IBM", 2))
+    rewrite(store, landed, ["exchange"], "younger")
+    store.delete(layout.raw_manifest(BARS, 0, 0))
+    commit_raw(store, landed)
+    with pytest.raises(PipelineError, match="header"):
+        daily(spark, store, RUN_DATE)
+
+
 def test_files_of_a_crashed_attempt_are_never_listed(spark: SparkSession, store: FolderStore) -> None:
     land_bars(store, daily_bars("AAPL", 5))
     folder = layout.historical_folder(RUN_DATE)
@@ -169,13 +222,13 @@ def test_a_raw_row_that_cannot_be_read_fails_the_job(
 
 def test_a_lake_whose_folder_is_a_pattern_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "lake[1]")
-    (entry,) = land_quotes(store, [quote()]).objects
+    land_quotes(store, [quote()])
     with pytest.raises(ConfigError, match=r"LAKE_URL: Spark takes \[ \] in .*lake\[1\] for a pattern"):
-        read_quotes(spark, store, [entry.key])
+        read_quotes(spark, store, select_raw(store, QUOTES).keys)
 
 
 def test_no_object_gives_no_row_but_the_columns(spark: SparkSession, store: FolderStore) -> None:
-    empty = read_quotes(spark, store, []).toArrow()
+    empty = read_quotes(spark, store, {}).toArrow()
     assert empty.num_rows == 0
     assert empty.schema.field("event_time").type == pa.timestamp("us", tz="UTC")
 

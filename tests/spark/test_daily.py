@@ -27,6 +27,7 @@ BARS = pa.schema(
         ("close", pa.float64()),
         ("adj_close", pa.float64()),
         ("volume", pa.int64()),
+        ("exchange", pa.string()),
         ("is_final", pa.bool_()),
         ("fetched_at", pa.timestamp("us", tz="UTC")),
         ("kafka_partition", pa.int32()),
@@ -47,6 +48,7 @@ def bar(number: int, **changes: Any) -> dict[str, Any]:
         "close": price,
         "adj_close": price,
         "volume": 1000,
+        "exchange": None,
         "is_final": True,
         "fetched_at": FETCHED - timedelta(hours=number),
         "kafka_partition": 0,
@@ -101,14 +103,19 @@ def expected_metrics(bars: pl.DataFrame) -> pl.DataFrame:
 
 def test_metrics_of_real_bars_equal_those_of_polars(spark: SparkSession, real_bars: pl.DataFrame) -> None:
     shuffled = real_bars.sample(fraction=1, shuffle=True, seed=7)
-    fixed = {"is_final": True, "fetched_at": FETCHED, "kafka_partition": 0}
+    fixed = {"exchange": "XNAS", "is_final": True, "fetched_at": FETCHED, "kafka_partition": 0}
     table = pa.Table.from_pylist([row | fixed for row in shuffled.to_dicts()], BARS)
     found = rows_of(daily_metrics(newest_versions(spark.createDataFrame(table))))
 
     stamped = {"batch_id", "transform_version", "processed_at"}
     columns = [name for name in DAILY_STOCK_METRICS.column_names if name not in stamped]
     assert list(found[0]) == columns
-    expected = expected_metrics(real_bars).with_columns(is_final=True, source_fetched_at=FETCHED.replace(tzinfo=None))
+    constant: dict[str, Any] = {
+        "is_final": True,
+        "source_fetched_at": FETCHED.replace(tzinfo=None),
+        "exchange": pl.lit("XNAS"),
+    }
+    expected = expected_metrics(real_bars).with_columns(**constant)
     # Polars takes its rolling deviations from a running sum, which costs it digits.
     deviations = [name for name in columns if name.startswith("volatility")]
     assert_same_rows(found, expected.select(columns).to_dicts(), KEY, deviations=deviations)

@@ -16,6 +16,7 @@ from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
 from stockpipe.common.errors import DataRefused, PipelineError, Unavailable
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.folder import FolderStore
+from stockpipe.common.lake.raw_rows import RAW_COLUMNS
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.times import from_millis, from_text
 from stockpipe.spark.io.checkpoint import CheckpointDamaged, MicroBatch, read_micro_batch
@@ -124,7 +125,7 @@ def test_only_objects_that_may_hold_the_interval_are_selected(store: FolderStore
     ]
     until = APPENDED.replace(minute=0)
     selected = select_raw(store, QUOTES, since=until - timedelta(hours=1), until=until)
-    assert selected.keys == tuple(entry.key for manifest in manifests[1:3] for entry in manifest.objects)
+    assert selected.keys == {tuple(RAW_COLUMNS["realtime"]): [m.objects[0].key for m in manifests[1:3]]}
     assert (selected.rows, selected.ranges) == (2, ranges((0, 1, 3)))
     assert select_raw(store, QUOTES).rows == 4
 

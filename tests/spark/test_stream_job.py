@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from pyspark.sql import SparkSession
 
@@ -34,7 +35,7 @@ from stockpipe.standalone import paths
 from stockpipe.standalone.broker import Broker
 from stockpipe.standalone.jars import class_path
 from support.frames import assert_same_rows
-from support.kafka_io import Raw, encoded, new_topic, produce
+from support.kafka_io import Raw, encoded, end_offset, new_topic, produce
 from support.landing import quiet_log
 from support.quotes import Tick, reference_windows
 from support.records import quote
@@ -218,6 +219,24 @@ def test_a_replayed_micro_batch_changes_nothing(site: Site, spark: SparkSession)
     site.store.delete(layout.processed_manifest("realtime_live", second["batch_id"]))
     assert site.run_here(spark)["batch_id"] == second["batch_id"]
     assert site.objects() == before
+
+
+def test_records_of_an_aborted_transaction_are_no_quotes(site: Site, spark: SparkSession) -> None:
+    producer = Producer({"bootstrap.servers": site.broker.bootstrap, "log_level": 2, "transactional.id": site.topic})
+    producer.init_transactions()
+    quotes = quotes_of(["AAPL"], 0, 10)
+    never = encoded(replace(quotes[0], price=9_999.0))
+    for records, commit in ((quotes[:5], True), ([], False), (quotes[5:], True)):
+        producer.begin_transaction()
+        for record in [encoded(entry) for entry in records] or [never]:
+            producer.produce(site.topic, record.value, record.key, headers=list(record.headers), partition=0)
+        producer.flush()
+        producer.commit_transaction() if commit else producer.abort_transaction()
+    eventually(lambda: end_offset(site.broker, site.topic) == 14, "the last transaction's marker is in the log")
+    assert site.run_here(spark)["rows_in"] == 10
+    assert max(row["high"] for row in site.latest_rows()) < 200
+    assert sum(row["record_count_15m"] for row in site.latest_rows()) == 10
+    assert sum(entry.end - entry.start for manifest in site.manifests() for entry in manifest.inputs) == 14
 
 
 def test_sigterm_ends_the_stream_between_micro_batches(site: Site) -> None:

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
-from stockpipe.common.kafka import committed_offsets
+from stockpipe.common.kafka import committed_offsets, end_offsets, read_to_end
 from stockpipe.standalone.broker import Broker
 
 _numbers = itertools.count(1)
@@ -65,21 +65,19 @@ def produce(broker: Cluster, topic: str, messages: Iterable[Raw]) -> None:
 
 
 def read_all(broker: Broker, topic: str) -> list[Message]:
-    """Return every record of the topic, by partition and offset."""
+    """Return every record of the topic, by partition and offset; what transactions aborted is none."""
     consumer = Consumer(
-        {"bootstrap.servers": broker.bootstrap, "log_level": 2, "group.id": "test-reader", "enable.auto.commit": False}
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "log_level": 2,
+            "group.id": "test-reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
     )
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions}
-        consumer.assign([TopicPartition(topic, p, low) for p, (low, _high) in ends.items()])
-        left = sum(high - low for low, high in ends.values())
-        found: list[Message] = []
-        while len(found) < left:
-            message = consumer.poll(10)
-            assert message is not None, f"{len(found)} of {left} records of {topic} within 10 s"
-            assert message.error() is None
-            found.append(message)
+        found = read_to_end(consumer, topic, end_offsets(consumer, topic, partitions))
         return sorted(found, key=lambda m: (m.partition() or 0, m.offset() or 0))
     finally:
         consumer.close()

@@ -51,6 +51,7 @@ def daily_row(**changes: Any) -> Row:
         "batch_id": "unset",
         "transform_version": 1,
         "processed_at": NOW - timedelta(minutes=1),
+        "exchange": "XNAS",
     }
     return _changed(values, changes)
 

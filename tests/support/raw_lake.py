@@ -1,8 +1,14 @@
 """Raw objects and their manifests, as the consumer lands them."""
 
 import hashlib
+import io
 from collections.abc import Sequence
 from itertools import groupby
+
+import msgspec
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
@@ -11,7 +17,7 @@ from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import commit_raw
-from stockpipe.common.lake.raw_rows import RawFormat, encode_rows
+from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat, decode_rows, encode_rows
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import from_text
 
@@ -110,7 +116,43 @@ def _commit(
         symbols=sorted({record.symbol for _, record in numbered}),
         schema_versions=["quote.v1" if topic == QUOTES else "daily_bar.v1"],
         fetches={},
+        columns=list(RAW_COLUMNS["realtime" if topic == QUOTES else "batch"]),
         writer="test",
         written_at="2026-11-24T00:00:00.000Z",
     )
     return commit_raw(store, manifest)
+
+
+def rewrite(
+    store: ObjectStore, manifest: RawManifest, drop: Sequence[str] = (), add: str | None = None, *, tell: bool = True
+) -> RawManifest:
+    """Make a landed manifest and its objects those of another program version, see `recoded`.
+
+    With `tell` false the manifest doesn't tell the columns, as the first version's didn't.
+    """
+    kind: TopicKind = "realtime" if manifest.topic == QUOTES else "batch"
+    objects = []
+    for entry in manifest.objects:
+        raw_format: RawFormat = "parquet" if entry.key.endswith(".parquet") else "csv"
+        data = recoded(kind, store.get(entry.key), raw_format, drop, add)
+        store.delete(entry.key)
+        store.create(entry.key, data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        objects.append(RawObject(key=entry.key, rows=entry.rows, bytes=len(data), sha256=sha256))
+    columns = [*([add] if add else []), *(name for name in RAW_COLUMNS[kind] if name not in drop)]
+    changed = msgspec.structs.replace(manifest, objects=objects, columns=columns if tell else None)
+    store.delete(layout.raw_manifest(manifest.topic, manifest.partition, manifest.start))
+    return commit_raw(store, changed)
+
+
+def recoded(kind: TopicKind, data: bytes, raw_format: RawFormat, drop: Sequence[str], add: str | None = None) -> bytes:
+    """Return a raw object as another program version writes it: the columns `drop` left out, a column `add` first."""
+    table = decode_rows(kind, f"x.{raw_format}", data).drop_columns(list(drop))
+    if add:
+        table = table.add_column(0, add, pa.array([f"{add} {n}" for n in range(table.num_rows)]))
+    buffer = io.BytesIO()
+    if raw_format == "csv":
+        pa.csv.write_csv(table, buffer)
+    else:
+        pa.parquet.write_table(table, buffer)
+    return buffer.getvalue()

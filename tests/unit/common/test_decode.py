@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockpipe.common.contracts import dlq
 from stockpipe.common.contracts.decode import MAX_VALUE_BYTES, RecordDecoder, Rejected, schema_header
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.times import from_text
@@ -42,6 +43,11 @@ def test_unknown_extra_fields_are_ignored() -> None:
     assert decode("realtime", broken("realtime", venue="XNAS")) == quote()
 
 
+def test_the_exchange_is_kept_and_may_be_absent_or_null() -> None:
+    assert decode("realtime", broken("realtime", exchange="XNYS")) == quote(exchange="XNYS")
+    assert decode("realtime", broken("realtime", exchange=...)) == quote() == decode("realtime", broken("realtime"))
+
+
 QUOTE_CASES: list[tuple[str, bytes | None]] = [
     ("empty_value", None),
     ("empty_value", b""),
@@ -69,6 +75,9 @@ QUOTE_CASES: list[tuple[str, bytes | None]] = [
     ("out_of_bounds", broken("realtime", symbol="A/../B")),
     ("out_of_bounds", broken("realtime", session="lunch")),
     ("out_of_bounds", broken("realtime", currency="usd")),
+    ("out_of_bounds", broken("realtime", exchange="xnas")),
+    ("out_of_bounds", broken("realtime", exchange="XNASD")),
+    ("wrong_type", broken("realtime", exchange=840)),
     ("out_of_bounds", broken("realtime", event_time="2026-11-23T14:30:00Z")),
     ("out_of_bounds", broken("realtime", event_time="2026-02-30T14:30:00.000Z")),
     ("out_of_bounds", broken("realtime", fetch_id='a"b\nc')),
@@ -92,6 +101,7 @@ def test_a_broken_quote_is_rejected_with_its_reason(reason: str, value: bytes | 
         ("out_of_bounds", broken("batch", high=184.0)),
         ("out_of_bounds", broken("batch", date="2026-11-31")),
         ("out_of_bounds", broken("batch", split_ratio=0)),
+        ("out_of_bounds", broken("batch", exchange="NYS")),
         ("future_time", broken("batch", date="2026-11-25")),
         ("missing_field", broken("batch", close=...)),
         ("wrong_type", broken("batch", is_final=1)),
@@ -145,6 +155,25 @@ def test_whatever_a_field_holds_the_verdict_is_a_record_or_a_rejection(field: st
 def test_random_bytes_never_raise_anything_else(value: bytes) -> None:
     with pytest.raises(Rejected):
         decode("realtime", value)
+
+
+header_values = st.lists(st.tuples(st.sampled_from(["schema", "reason", dlq.TOPIC, dlq.SENT, "x"]), st.binary()))
+
+
+@given(own=header_values, partition=st.integers(0, 99), offset=st.integers(0, 2**62), attempts=st.integers(0, 9))
+def test_a_dead_letter_gives_back_the_headers_it_had(own: Any, partition: int, offset: int, attempts: int) -> None:
+    own = [*own, (dlq.ATTEMPT, str(attempts).encode())]
+    headers = [*own, *dlq.error_headers("quotes", partition, offset, Rejected("not_json", "x"))]
+    assert dlq.dead_letter(headers) == dlq.DeadLetter("quotes", partition, offset, "not_json", own)
+    assert dlq.DeadLetter("quotes", partition, offset, "not_json", own).attempts == attempts
+    assert dlq.sent_origin(headers) is None
+
+
+def test_a_mark_is_no_letter_and_an_alien_record_neither() -> None:
+    mark = [(dlq.SENT, b"quotes/3/7")]
+    assert (dlq.dead_letter(mark), dlq.sent_origin(mark)) == (None, "quotes/3/7")
+    alien = [(dlq.TOPIC, b"quotes"), (dlq.PARTITION, b"three")]
+    assert (dlq.dead_letter(alien), dlq.sent_origin(alien)) == (None, None)
 
 
 def test_the_schema_header_is_found_among_others() -> None:

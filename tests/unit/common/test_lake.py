@@ -1,18 +1,24 @@
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import ManifestDamaged, RawManifest, decode_raw, encode
+from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.ids import batch_day, batch_id, fetch_id
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import chain_end, commit_raw, find_raw
-from stockpipe.common.lake.raw_rows import RAW_COLUMNS, decode_rows, encode_rows
+from stockpipe.common.lake.raw_rows import FIRST_COLUMNS, RAW_COLUMNS, decode_rows, encode_rows
+from support.raw_lake import recoded
 from support.records import as_dict, bar, quote
 
 NOON = datetime(2026, 11, 23, 14, 30, 22, tzinfo=UTC)
@@ -124,11 +130,14 @@ prices = st.floats(1e-12, 1e12)
 @given(
     price=prices,
     bid=st.none() | prices,
+    exchange=st.none() | st.sampled_from(["XNAS", "NULL", "1234"]),
     volume=st.integers(0, 2**53 - 1),
     symbol=st.sampled_from(["AAPL", "^GSPC", "A=X"]),
 )
-def test_quotes_come_back_exactly(raw_format: Any, price: float, bid: float | None, volume: int, symbol: str) -> None:
-    record = quote(price=price, bid=bid, volume=volume, symbol=symbol)
+def test_quotes_come_back_exactly(
+    raw_format: Any, price: float, bid: float | None, exchange: str | None, volume: int, symbol: str
+) -> None:
+    record = quote(price=price, bid=bid, exchange=exchange, volume=volume, symbol=symbol)
     data = encode_rows("realtime", [record, record], 4, [7, 9], raw_format)
     assert data == encode_rows("realtime", [record, record], 4, [7, 9], raw_format)
     rows = decode_rows("realtime", f"x.{raw_format}", data).to_pylist()
@@ -143,6 +152,58 @@ def test_bars_come_back_exactly(raw_format: Any) -> None:
     assert [{name: row[name] for name in as_dict(record)} for row, record in zip(rows, records, strict=True)] == [
         as_dict(record) for record in records
     ]
+
+
+KINDS: list[TopicKind] = ["realtime", "batch"]
+GOLDEN = Path(__file__).parent / "golden/raw"
+FIRST_ROWS: dict[TopicKind, Sequence[Record]] = {
+    "realtime": [
+        quote(bid=187.24, ask=187.26),
+        quote(symbol="^GSPC", event_time="2026-11-23T14:30:30.000Z", price=5000.5, volume=0, session="post"),
+    ],
+    "batch": [bar(dividend=0.24, split_ratio=7.0), bar(date="2026-11-19", adj_close=None, is_final=False)],
+}
+
+
+@pytest.mark.parametrize("raw_format", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_objects_of_the_first_version_are_read_with_nulls(kind: TopicKind, raw_format: str) -> None:
+    path = GOLDEN / f"{'quote' if kind == 'realtime' else 'daily_bar'}.v1-first.{raw_format}"
+    rows = decode_rows(kind, path.name, path.read_bytes()).to_pylist()
+    assert rows == [
+        as_dict(record) | {"kafka_partition": 3, "kafka_offset": offset}
+        for record, offset in zip(FIRST_ROWS[kind], (7, 9), strict=True)
+    ]
+    if raw_format == "csv":
+        assert path.read_text().splitlines()[0].replace('"', "").split(",") == list(FIRST_COLUMNS[kind])
+
+
+@pytest.mark.parametrize("raw_format", ["csv", "parquet"])
+@given(data=st.data())
+def test_whatever_columns_an_object_has_those_left_keep_their_values(raw_format: Any, data: st.DataObject) -> None:
+    records = data.draw(st.lists(st.builds(quote, bid=st.none() | prices, exchange=st.sampled_from([None, "XNYS"]))))
+    optional = [name for name in RAW_COLUMNS["realtime"] if name not in FIRST_COLUMNS["realtime"]]
+    drop = data.draw(st.lists(st.sampled_from(optional), unique=True))
+    add = data.draw(st.sampled_from([None, "younger"]))
+    encoded = encode_rows("realtime", records, 0, range(len(records)), raw_format)
+    found = decode_rows("realtime", f"x.{raw_format}", recoded("realtime", encoded, raw_format, drop, add))
+    assert found.to_pylist() == [
+        as_dict(record) | dict.fromkeys(drop) | {"kafka_partition": 0, "kafka_offset": offset}
+        for offset, record in enumerate(records)
+    ]
+
+
+@pytest.mark.parametrize("raw_format", ["csv", "parquet"])
+def test_an_object_without_a_column_of_the_first_version_is_refused(raw_format: Any) -> None:
+    data = encode_rows("realtime", [quote()], 0, [1], raw_format)
+    with pytest.raises(pa.ArrowInvalid, match="columns are missing: price, kafka_offset"):
+        decode_rows("realtime", f"x.{raw_format}", recoded("realtime", data, raw_format, ["price", "kafka_offset"]))
+
+
+def test_a_manifest_older_than_its_columns_is_read() -> None:
+    fields = msgspec.json.decode(encode(manifest(0, 10)))
+    del fields["columns"]
+    assert decode_raw("k", msgspec.json.encode(fields)).columns is None
 
 
 def test_raw_columns_follow_the_contract() -> None:

@@ -22,6 +22,9 @@ def test_there_are_more_than_ten_thousand_real_bars_and_all_keep_the_contract() 
     assert len(bars) == 12_154 + 2 * 5_031
     assert {bar.symbol for bar in bars} == {"AAPL", "FB", "GOOG", "IBM", "MSFT", "^GSPC", "^IXIC"}
     assert [daily_bar.fault(bar) for bar in bars if daily_bar.fault(bar)] == []
+    stocks = {(bar.symbol, bar.exchange) for bar in bars if bar.symbol[0] != "^"}
+    assert stocks == {("AAPL", "XNAS"), ("FB", "XNAS"), ("GOOG", "XNAS"), ("IBM", "XNYS"), ("MSFT", "XNAS")}
+    assert {bar.exchange for bar in bars if bar.symbol[0] == "^"} == {None}
 
 
 def test_every_bar_lies_on_a_session_of_the_exchange() -> None:

@@ -3,15 +3,19 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from stockpipe.common.contracts import dlq
 from stockpipe.common.contracts.topics import TopicKind, dlq_topic
-from stockpipe.common.errors import Unavailable
-from stockpipe.common.kafka import committed_offsets, end_offsets, group_reader, header_list, require_topics
+from stockpipe.common.kafka import (
+    committed_offsets,
+    end_offsets,
+    group_reader,
+    header_list,
+    read_to_end,
+    require_topics,
+)
 from stockpipe.common.settings import KafkaSettings
-
-READ_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -67,19 +71,8 @@ def _dead_letters(
 ) -> dict[int, set[int]]:
     """Return the distinct original offsets by original partition; a record may lie in the DLQ twice."""
     dead: dict[int, set[int]] = defaultdict(set)
-    unread = {partition for partition, (low, high) in ends.items() if low < high}
-    reader.assign([TopicPartition(dead_topic, partition, ends[partition][0]) for partition in unread])
-    while unread:
-        messages = reader.consume(1000, READ_SECONDS)
-        if not messages:
-            raise Unavailable(f"DLQ {dead_topic} can't be read to its end within {READ_SECONDS:.0f} s")
-        for message in messages:
-            partition, position = int(message.partition() or 0), int(message.offset() or 0)
-            if message.error() is None:
-                headers = dict(header_list(message))
-                if (headers.get(dlq.TOPIC) or b"").decode() == topic:
-                    dead[int(headers[dlq.PARTITION] or b"")].add(int(headers[dlq.OFFSET] or b""))
-                position += 1
-            if position >= ends[partition][1]:
-                unread.discard(partition)
+    for message in read_to_end(reader, dead_topic, ends):
+        letter = dlq.dead_letter(header_list(message))
+        if letter and letter.topic == topic:
+            dead[letter.partition].add(letter.offset)
     return dead

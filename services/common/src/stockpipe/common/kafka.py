@@ -1,7 +1,7 @@
 """Kafka clients with the defaults that this pipeline was measured with."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from confluent_kafka import (
@@ -131,6 +131,34 @@ def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> di
         }
     except KafkaException as error:
         raise Unavailable(f"Kafka doesn't tell the offsets of {topic}: {error.args[0].str()}") from error
+
+
+READ_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+
+
+def read_to_end(consumer: Consumer, topic: str, ends: Mapping[int, tuple[int, int]]) -> Iterator[Message]:
+    """Yield the topic's records between the offsets that `end_offsets` returned, without being a group's member.
+
+    Raises:
+        Unavailable: nothing came for 30 seconds.
+    """
+    unread = {partition for partition, (low, high) in ends.items() if low < high}
+    consumer.assign([TopicPartition(topic, partition, ends[partition][0]) for partition in unread])
+    silent_polls = 0
+    while unread:
+        # Waits for all of 1000 messages or the whole time, so the time must be short.
+        messages = consumer.consume(1000, _POLL_SECONDS)
+        silent_polls = 0 if messages else silent_polls + 1
+        if silent_polls * _POLL_SECONDS >= READ_SECONDS:
+            raise Unavailable(f"{topic} can't be read to its end within {READ_SECONDS:.0f} s")
+        for message in messages:
+            partition, position = int(message.partition() or 0), int(message.offset() or 0)
+            if message.error() is None and position < ends[partition][1]:
+                yield message
+                position += 1
+            if position >= ends[partition][1]:
+                unread.discard(partition)
 
 
 def group_reader(settings: KafkaSettings, group: str) -> Consumer:

@@ -17,10 +17,13 @@ from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import configure_logs
 from stockpipe.common.metrics import ConsumerMetrics
 from stockpipe.common.service import serve_metrics, stop_on_signals
+from stockpipe.consumer.accounts import Accounts
 from stockpipe.consumer.dlq import DeadLetters
 from stockpipe.consumer.flush import Flusher
+from stockpipe.consumer.once import OnceProducer
+from stockpipe.consumer.redrive import Redrive
 from stockpipe.consumer.service import ConsumerService
-from stockpipe.consumer.settings import ConsumerSettings
+from stockpipe.consumer.settings import ConsumerSettings, RedriveSettings
 
 
 def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int:
@@ -50,6 +53,23 @@ def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int
     return 0
 
 
+def redrive(settings: RedriveSettings, store: ObjectStore, clock: Clock) -> int:
+    """Wire the redrive, run it, print its summary and return the exit code."""
+    log = configure_logs("consumer", settings.log_level)
+    topic = settings.topic(settings.topic_kind)
+    reader = group_reader(settings, settings.consumer_group(settings.topic_kind))
+    try:
+        partitions = require_topics(reader, settings, topic, dlq_topic(topic))[dlq_topic(topic)]
+        # Made before the DLQ is read: it waits until what an older redrive began is decided.
+        producer = None if settings.dry_run else OnceProducer(settings, log, topic)
+        accounts = Accounts(store, settings.topic_kind, topic)
+        summary = Redrive(settings, reader, producer, accounts, clock, partitions).run()
+    finally:
+        reader.close()
+    print(msgspec.json.encode(asdict(summary)).decode(), flush=True)
+    return 0
+
+
 def _group_config(settings: ConsumerSettings) -> dict[str, Any]:
     config: dict[str, Any] = {"group.protocol": settings.kafka_group_protocol}
     if settings.kafka_group_protocol == "classic":
@@ -63,5 +83,8 @@ def main() -> None:
     """Run the program."""
     run_program(
         "stockpipe-consumer",
-        {"": Command(ConsumerSettings, lambda settings: consume(settings, open_lake(settings), SystemClock()))},
+        {
+            "": Command(ConsumerSettings, lambda settings: consume(settings, open_lake(settings), SystemClock())),
+            "redrive": Command(RedriveSettings, lambda settings: redrive(settings, open_lake(settings), SystemClock())),
+        },
     )

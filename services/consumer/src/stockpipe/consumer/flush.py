@@ -5,7 +5,7 @@ from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.manifests import RawManifest
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake.manifests import commit_raw
-from stockpipe.common.lake.raw_rows import RawFormat
+from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
 from stockpipe.consumer.buffer import PartitionBuffer
@@ -65,6 +65,7 @@ class Flusher:
             symbols=sorted({record.symbol for record in buffer.records}),
             schema_versions=sorted(buffer.schemas),
             fetches=buffer.fetches,
+            columns=list(RAW_COLUMNS[self._kind]),
             writer=self._writer,
             written_at=to_text(self._clock.now()),
         )

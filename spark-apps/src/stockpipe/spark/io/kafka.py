@@ -75,6 +75,8 @@ def read_stream(
         "includeHeaders": "true",
         "startingOffsets": "earliest",
         "failOnDataLoss": "true",
+        # as the consumer reads: a redrive that died sends records that don't count
+        "kafka.isolation.level": "read_committed",
     }
     if max_offsets_per_trigger:
         options["maxOffsetsPerTrigger"] = str(max_offsets_per_trigger)

@@ -1,8 +1,10 @@
 """The lake's raw rows: which objects to read, and reading them."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 
 import msgspec
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -15,20 +17,29 @@ from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.lake.manifests import raw_manifests
-from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN, RAW_COLUMNS
+from stockpipe.common.lake.raw_rows import FIRST_COLUMNS, OFFSET_COLUMN, PARTITION_COLUMN, RAW_COLUMNS
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
 
 _PATTERN_CHARACTERS = frozenset("{}[]*?\\")
 
 
+RawKeys = Mapping[tuple[str, ...], Sequence[str]]
+"""Keys of raw objects by the columns that their manifests tell, under () where these don't."""
+
+
 @dataclass(frozen=True)
 class RawInput:
     """Raw objects to read, the rows that their manifests promise, and the offsets these manifests stand for."""
 
-    keys: tuple[str, ...]
+    keys: RawKeys
     rows: int
     ranges: tuple[OffsetRange, ...]
+
+    @property
+    def objects(self) -> int:
+        """Return how many objects there are."""
+        return sum(map(len, self.keys.values()))
 
 
 def select_raw(
@@ -42,10 +53,12 @@ def select_raw(
     manifests = [
         manifest for manifest in raw_manifests(store, topic) if manifest.objects and _overlaps(manifest, since, until)
     ]
-    objects = [entry for manifest in manifests for entry in manifest.objects]
+    keys: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for manifest in manifests:
+        keys[tuple(manifest.columns or ())] += [entry.key for entry in manifest.objects]
     return RawInput(
-        keys=tuple(entry.key for entry in objects),
-        rows=sum(entry.rows for entry in objects),
+        keys=dict(keys),
+        rows=sum(entry.rows for manifest in manifests for entry in manifest.objects),
         ranges=merge_ranges(
             OffsetRange(topic=m.topic, partition=m.partition, start=m.start, end=m.end) for m in manifests
         ),
@@ -71,24 +84,33 @@ def merge_ranges(ranges: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
     return tuple(merged)
 
 
-def read_raw(spark: SparkSession, store: ObjectStore, kind: TopicKind, keys: Sequence[str]) -> DataFrame:
+def read_raw(spark: SparkSession, store: ObjectStore, kind: TopicKind, keys: RawKeys) -> DataFrame:
     """Return the rows of the raw objects as their contract's columns, texts still texts.
 
-    A row that doesn't fit the columns fails the query. CSV and Parquet objects may be mixed.
+    A row that doesn't fit its object's columns fails the query. CSV and Parquet objects may be mixed, older and newer
+    ones too: a column that an object is too old to have is null, one that is younger than the contract is left out.
 
     Raises:
         ConfigError: the lake's folder has a name that Spark takes for a pattern.
     """
-    schema = ", ".join(f"`{name}` {type_}" for name, type_ in RAW_COLUMNS[kind].items())
-    reader = spark.read.schema(schema)
-    csv = reader.option("header", "true").option("mode", "FAILFAST").option("enforceSchema", "false")
-    parquet_urls = [_url(store, key) for key in keys if key.endswith(".parquet")]
-    csv_urls = [_url(store, key) for key in keys if not key.endswith(".parquet")]
-    frames = [csv.csv(csv_urls)] if csv_urls else []
-    frames += [reader.parquet(*parquet_urls)] if parquet_urls else []
-    if not frames:
-        return spark.createDataFrame([], schema)
-    return frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
+    types = RAW_COLUMNS[kind]
+    frames = []
+    for told, group in keys.items():
+        columns = told or FIRST_COLUMNS[kind]
+        reader = spark.read.schema(_ddl({name: types.get(name, "string") for name in columns}))
+        # The header of every CSV object is held against these columns.
+        csv = reader.option("header", "true").option("mode", "FAILFAST").option("enforceSchema", "false")
+        parquet_urls = [_url(store, key) for key in group if key.endswith(".parquet")]
+        csv_urls = [_url(store, key) for key in group if not key.endswith(".parquet")]
+        found = [csv.csv(csv_urls)] if csv_urls else []
+        found += [reader.parquet(*parquet_urls)] if parquet_urls else []
+        values = [sf.col(name) if name in columns else sf.lit(None).cast(types[name]).alias(name) for name in types]
+        frames += [frame.select(*values) for frame in found]
+    return reduce(DataFrame.union, frames) if frames else spark.createDataFrame([], _ddl(types))
+
+
+def _ddl(types: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name}` {type_}" for name, type_ in types.items())
 
 
 def _url(store: ObjectStore, key: str) -> str:
@@ -99,14 +121,14 @@ def _url(store: ObjectStore, key: str) -> str:
     return url
 
 
-def read_quotes(spark: SparkSession, store: ObjectStore, keys: Sequence[str]) -> DataFrame:
+def read_quotes(spark: SparkSession, store: ObjectStore, keys: RawKeys) -> DataFrame:
     """Return the quotes of the raw objects, their times as timestamps."""
     return _parsed(
         read_raw(spark, store, "realtime", keys), Quote, {"event_time": "timestamp", "fetched_at": "timestamp"}
     )
 
 
-def read_bars(spark: SparkSession, store: ObjectStore, keys: Sequence[str]) -> DataFrame:
+def read_bars(spark: SparkSession, store: ObjectStore, keys: RawKeys) -> DataFrame:
     """Return the daily bars of the raw objects, their dates and times as such."""
     return _parsed(read_raw(spark, store, "batch", keys), DailyBar, {"date": "date", "fetched_at": "timestamp"})
 

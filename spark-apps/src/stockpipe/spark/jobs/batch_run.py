@@ -88,7 +88,7 @@ def run_batch(
     # Without a handler the first process of a container ignores SIGTERM.
     signal.signal(signal.SIGTERM, _interrupt)
     started = clock.monotonic()
-    log.info("batch_started", job=job, batch_id=batch.batch_id, objects=len(batch.raw.keys), rows_in=batch.raw.rows)
+    log.info("batch_started", job=job, batch_id=batch.batch_id, objects=batch.raw.objects, rows_in=batch.raw.rows)
     if batch.raw.keys:
         spark = open_session(job, settings)
         manifest = commit_batch(spark, store, batch, compute, clock)

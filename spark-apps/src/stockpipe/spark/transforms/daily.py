@@ -28,6 +28,7 @@ BAR_COLUMNS = (
     "close",
     "adj_close",
     "volume",
+    "exchange",
     "is_final",
     "fetched_at",
     "kafka_partition",
@@ -147,4 +148,5 @@ def _to_rows(rolled: DataFrame) -> DataFrame:
         _volume_trend().alias("volume_trend"),
         "is_final",
         sf.greatest(field_column(_LONGEST, "fetched_at"), "oldest_fetched_at").alias("source_fetched_at"),
+        "exchange",
     )

@@ -9,6 +9,7 @@ from stockpipe.common.contracts.fields import (
     Dividend,
     Identifier,
     Instant,
+    Mic,
     Origin,
     Price,
     SourceName,
@@ -43,6 +44,7 @@ class DailyBar(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fetched_at: Instant
     fetch_id: Identifier
     batch_id: Identifier
+    exchange: Mic | None = None
 
 
 def fault(bar: DailyBar) -> str | None:
@@ -53,4 +55,4 @@ def fault(bar: DailyBar) -> str | None:
         return f"open {bar.open}, high {bar.high}, low {bar.low}, close {bar.close}: want low <= open, close <= high"
     if not check_text(ID_PATTERN, bar.batch_id):
         return f"batch_id {bar.batch_id!r}"
-    return origin_fault(bar.symbol, bar.currency, bar.source, bar.fetched_at, bar.fetch_id)
+    return origin_fault(bar.symbol, bar.currency, bar.exchange, bar.source, bar.fetched_at, bar.fetch_id)

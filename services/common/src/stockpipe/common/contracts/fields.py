@@ -14,6 +14,7 @@ from stockpipe.common.times import is_instant
 
 SYMBOL_PATTERN = r"^[A-Z0-9.^=-]{1,16}$"
 CURRENCY_PATTERN = r"^[A-Z]{3}$"
+MIC_PATTERN = r"^[A-Z0-9]{4}$"
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 ID_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 INSTANT_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"
@@ -58,6 +59,15 @@ Currency = Annotated[
     str,
     Meta(min_length=3, max_length=3, description="ISO 4217", extra_json_schema={"pattern": CURRENCY_PATTERN}),
 ]
+Mic = Annotated[
+    str,
+    Meta(
+        min_length=4,
+        max_length=4,
+        description="Exchange of the symbol's primary listing, ISO 10383 MIC",
+        extra_json_schema={"pattern": MIC_PATTERN},
+    ),
+]
 SourceName = Annotated[
     str,
     Meta(
@@ -78,12 +88,16 @@ def check_text(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text) is not None
 
 
-def origin_fault(symbol: str, currency: str, source: str, fetched_at: str, fetch_id: str) -> str | None:
+def origin_fault(
+    symbol: str, currency: str, exchange: str | None, source: str, fetched_at: str, fetch_id: str
+) -> str | None:
     """Return the first of these texts that is out of form, by name and value; None if there is none."""
     if not check_text(SYMBOL_PATTERN, symbol):
         return f"symbol {symbol!r}"
     if not check_text(CURRENCY_PATTERN, currency):
         return f"currency {currency!r}"
+    if exchange is not None and not check_text(MIC_PATTERN, exchange):
+        return f"exchange {exchange!r}"
     if not check_text(NAME_PATTERN, source):
         return f"source {source!r}"
     if not is_instant(fetched_at):

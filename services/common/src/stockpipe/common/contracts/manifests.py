@@ -24,6 +24,7 @@ class RawManifest(msgspec.Struct, frozen=True, kw_only=True):
     `records + rejected + skipped = end - start`; skipped offsets are those the broker never delivers
     (transaction markers, compacted records). Times are None where no record was accepted.
     `fetches` maps the id of each request to a source to what was asked.
+    `columns` are those of the objects, in order; None in manifests that are older than this field.
     """
 
     topic: str
@@ -39,6 +40,7 @@ class RawManifest(msgspec.Struct, frozen=True, kw_only=True):
     symbols: list[str]
     schema_versions: list[str]
     fetches: dict[str, str]
+    columns: list[str] | None = None
     writer: str
     written_at: str
 

@@ -7,6 +7,7 @@ from stockpipe.common.contracts.fields import (
     Identifier,
     Instant,
     MarketSession,
+    Mic,
     Origin,
     Price,
     SourceName,
@@ -34,10 +35,11 @@ class Quote(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     origin: Origin
     fetched_at: Instant
     fetch_id: Identifier
+    exchange: Mic | None = None
 
 
 def fault(quote: Quote) -> str | None:
     """Return the first field of `quote` whose text is out of form, with its value; None if there is none."""
     if not is_instant(quote.event_time):
         return f"event_time {quote.event_time!r}"
-    return origin_fault(quote.symbol, quote.currency, quote.source, quote.fetched_at, quote.fetch_id)
+    return origin_fault(quote.symbol, quote.currency, quote.exchange, quote.source, quote.fetched_at, quote.fetch_id)

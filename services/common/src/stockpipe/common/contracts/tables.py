@@ -9,7 +9,7 @@ from stockpipe.common.contracts.manifests import DatasetName
 
 ColumnType = Literal["string", "double", "bigint", "int", "boolean", "date", "timestamp"]
 
-TRANSFORM_VERSION = 1
+TRANSFORM_VERSION = 2
 """Raised when a transform's result for the same input changes; the first part of every row's version."""
 
 _ARROW: dict[ColumnType, pa.DataType] = {
@@ -97,6 +97,10 @@ DAILY_STOCK_METRICS = Table(
         _required("is_final", "boolean", "Whether the source calls the bar final"),
         _required("source_fetched_at", "timestamp", "Newest fetch among the bars that contribute, UTC"),
         *_BATCH,
+        # New columns come last, as ALTER TABLE adds them.
+        Column(
+            "exchange", "string", "Exchange of the primary listing, ISO 10383 MIC; null where the source doesn't tell"
+        ),
     ),
 )
 

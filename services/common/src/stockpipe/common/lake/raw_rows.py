@@ -60,6 +60,19 @@ RAW_COLUMNS: dict[TopicKind, dict[str, ColumnType]] = {
     "realtime": _columns(Quote),
     "batch": _columns(DailyBar),
 }
+FIRST_COLUMNS: dict[TopicKind, tuple[str, ...]] = {
+    "realtime": (
+        *("symbol", "event_time", "price", "volume", "bid", "ask", "session", "currency", "source", "origin"),
+        *("fetched_at", "fetch_id", PARTITION_COLUMN, OFFSET_COLUMN),
+    ),
+    "batch": (
+        *("symbol", "date", "open", "high", "low", "close", "adj_close", "volume", "dividend", "split_ratio"),
+        *("currency", "source", "origin", "is_final", "fetched_at", "fetch_id", "batch_id"),
+        *(PARTITION_COLUMN, OFFSET_COLUMN),
+    ),
+}
+"""The columns of objects whose manifest doesn't tell them. Later columns are optional, and absent in older objects."""
+
 _SCHEMAS = {
     kind: pa.schema([(name, _ARROW[type_]) for name, type_ in columns.items()]) for kind, columns in RAW_COLUMNS.items()
 }
@@ -84,17 +97,25 @@ def encode_rows(
 
 
 def decode_rows(kind: TopicKind, key: str, data: bytes) -> pa.Table:
-    """Return the rows of the raw object stored at `key`.
+    """Return the rows of the raw object stored at `key`, null in columns that are younger than the object.
 
     Raises:
         pyarrow.ArrowInvalid: the object isn't what its key says.
     """
     schema = _SCHEMAS[kind]
     if key.endswith(".parquet"):
-        table = pa.parquet.read_table(io.BytesIO(data), columns=schema.names)
+        table = pa.parquet.read_table(io.BytesIO(data))
     else:
         table = pa.csv.read_csv(
             io.BytesIO(data),
-            convert_options=pa.csv.ConvertOptions(column_types=schema, include_columns=schema.names),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            ),
         )
-    return table.cast(schema)
+    if missing := [name for name in FIRST_COLUMNS[kind] if name not in table.column_names]:
+        raise pa.ArrowInvalid(f"columns are missing: {', '.join(missing)}")
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema.names).cast(schema)

@@ -16,7 +16,7 @@ from stockpipe.common.times import to_text
 from stockpipe.producer.sources.base import BarQuery, Fetch, Payload
 from stockpipe.producer.sources.errors import BadPayload, NoData
 from stockpipe.producer.sources.intraday import Bar, Path, simulate
-from stockpipe.producer.sources.sample_data import FIELDS, SOURCE, sample_rows
+from stockpipe.producer.sources.sample_data import EXCHANGES, FIELDS, SOURCE, sample_rows
 
 _SPREAD = 0.01
 _LIVE_SESSIONS = 20
@@ -131,6 +131,7 @@ def _daily_bar(symbol: str, row: dict[str, str], fetch: Fetch) -> DailyBar:
         fetched_at=fetch.at,
         fetch_id=fetch.id,
         batch_id=fetch.batch_id,
+        exchange=EXCHANGES.get(symbol),
     )
 
 
@@ -170,4 +171,5 @@ def _quote(symbol: str, at: datetime, price: float, volume: int, fetch: Fetch) -
         origin="simulated",
         fetched_at=fetch.at,
         fetch_id=fetch.id,
+        exchange=EXCHANGES.get(symbol),
     )

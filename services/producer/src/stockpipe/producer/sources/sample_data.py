@@ -30,6 +30,8 @@ _FILES = (
     _File("arch", "data/sp500/sp500.csv.gz", "^GSPC"),
     _File("arch", "data/nasdaq/nasdaq.csv.gz", "^IXIC"),
 )
+EXCHANGES = {"AAPL": "XNAS", "FB": "XNAS", "GOOG": "XNAS", "IBM": "XNYS", "MSFT": "XNAS"}
+"""Primary listings in the sample's years, ISO 10383; an index is listed nowhere."""
 FIELDS = ("Date", "Open", "High", "Low", "Close", "Volume", "Adj Close")
 
 

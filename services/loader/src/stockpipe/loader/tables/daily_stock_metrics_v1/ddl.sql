@@ -23,5 +23,6 @@ CREATE TABLE IF NOT EXISTS DAILY_STOCK_METRICS (
     source_fetched_at TIMESTAMP NOT NULL,
     batch_id VARCHAR NOT NULL,
     transform_version INTEGER NOT NULL,
-    processed_at TIMESTAMP NOT NULL
+    processed_at TIMESTAMP NOT NULL,
+    exchange VARCHAR
 );
