@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from stockpipe.auditor.books import audit
+from stockpipe.auditor.findings import Period
 from stockpipe.auditor.report import render as render_books
 from stockpipe.auditor.settings import BooksSettings, TraceSettings
 from stockpipe.auditor.trace import render as render_trace
@@ -21,7 +22,7 @@ def run_books(settings: BooksSettings) -> int:
     configure_logs("auditor", settings.log_level)
     store = open_lake(settings.lake_url)
     with open_reader(settings.warehouse_url) as reader:
-        books = audit(settings, store, reader)
+        books = audit(settings, Period(settings.first_day, settings.last_day), store, reader)
     if settings.as_json:
         print(_json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings}))
     else:

@@ -7,9 +7,9 @@ from stockpipe.auditor.books import Books
 
 def render(books: Books) -> str:
     """Return the tables and the findings as lines of plain text."""
-    lines = ["Kafka to raw: offsets = raw rows + rejected (in the DLQ) + skipped", ""]
+    lines = ["Kafka to raw: offsets = raw rows + rejected (in the DLQ) + skipped + retired", ""]
     lines += _table(
-        ("topic", "partition", "offsets", "raw rows", "rejected", "skipped", "not yet read", "unaccounted"),
+        ("topic", "partition", "offsets", "raw rows", "rejected", "skipped", "retired", "not yet read", "unaccounted"),
         [
             (
                 each.topic,
@@ -18,6 +18,7 @@ def render(books: Books) -> str:
                 each.raw_rows,
                 each.rejected,
                 each.skipped,
+                each.retired,
                 each.waiting,
                 each.unaccounted,
             )
@@ -33,6 +34,7 @@ def render(books: Books) -> str:
             "dropped",
             "rows out",
             "in warehouse",
+            "retired",
             "not yet loaded",
             "not yet processed",
             "unaccounted",
@@ -45,6 +47,7 @@ def render(books: Books) -> str:
                 ", ".join(f"{count:,} {reason}" for reason, count in each.dropped.items() if count) or "-",
                 each.rows_out,
                 each.warehouse_rows,
+                each.retired,
                 each.not_loaded,
                 each.waiting,
                 each.unaccounted,

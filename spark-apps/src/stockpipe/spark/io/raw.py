@@ -13,9 +13,10 @@ from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import OffsetRange, RawManifest
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
-from stockpipe.common.errors import ConfigError
+from stockpipe.common.errors import ConfigError, DataRefused
 from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN, RAW_COLUMNS
+from stockpipe.common.lake.retention import raw_retentions
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
 
@@ -38,10 +39,13 @@ def select_raw(
 
     Raises:
         ManifestDamaged: a manifest can't be read.
+        DataRefused: retention has removed some of it.
     """
     manifests = [
         manifest for manifest in raw_manifests(store, topic) if manifest.objects and _overlaps(manifest, since, until)
     ]
+    # Marks are written before manifests go, so looking for them now finds what the list above may lack.
+    _refuse_retired(store, topic, since)
     objects = [entry for manifest in manifests for entry in manifest.objects]
     return RawInput(
         keys=tuple(entry.key for entry in objects),
@@ -50,6 +54,17 @@ def select_raw(
             OffsetRange(topic=m.topic, partition=m.partition, start=m.start, end=m.end) for m in manifests
         ),
     )
+
+
+def _refuse_retired(store: ObjectStore, topic: str, since: datetime | None) -> None:
+    for retired in raw_retentions(store, topic):
+        newest = retired.max_event_time
+        if newest and (since is None or newest >= to_text(since)):
+            wanted = f"records from {to_text(since)} on are needed" if since else "all records are needed"
+            raise DataRefused(
+                f"retention removed raw records up to {newest} of {topic} partition {retired.partition} (offsets before "
+                f"{retired.end}, mark of {retired.retained_at}), {wanted}: the result would lack them. Choose later days"
+            )
 
 
 def _overlaps(manifest: RawManifest, since: datetime | None, until: datetime | None) -> bool:

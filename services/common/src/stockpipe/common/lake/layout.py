@@ -9,6 +9,10 @@ from stockpipe.common.ids import batch_day
 
 RAW_MANIFESTS = "raw/_manifests"
 PROCESSED_MANIFESTS = "processed/_manifests"
+RAW_RETENTIONS = "raw/_retained"
+PROCESSED_RETENTIONS = "processed/_retained"
+COMPACTIONS = "processed/_compactions"
+COMPACTED = "processed/compacted"
 
 
 def realtime_object(first_event: datetime, partition: int, first: int, last: int, suffix: str) -> str:
@@ -69,6 +73,32 @@ def processed_manifest(dataset: DatasetName, batch_id: str) -> str:
 def batch_of_manifest(key: str) -> str:
     """Return the batch id of a processed manifest's key."""
     return key.rpartition("/")[2].removesuffix(".json")
+
+
+def raw_retention_prefix(topic: str, partition: int | None = None) -> str:
+    """Return the prefix of the marks of what retention removed of a topic, or of one of its partitions."""
+    prefix = f"{RAW_RETENTIONS}/{topic}/"
+    return prefix if partition is None else f"{prefix}partition={partition:02d}/"
+
+
+def processed_retention_prefix(dataset: DatasetName) -> str:
+    """Return the prefix of the marks of what retention removed of a dataset."""
+    return f"{PROCESSED_RETENTIONS}/{dataset}/"
+
+
+def retention_mark(prefix: str, number: int) -> str:
+    """Return the key of the mark `number` below its prefix; a higher number replaces all lower ones."""
+    return f"{prefix}{number:08d}.json"
+
+
+def compaction_prefix(dataset: DatasetName, day: date) -> str:
+    """Return the prefix of the compaction records of batches of one day."""
+    return f"{COMPACTIONS}/{dataset}/date={day.isoformat()}/"
+
+
+def compacted_file(dataset: DatasetName, day: date, name: str, suffix: str, number: int) -> str:
+    """Return the key of a file with the rows of many batches of one day; `suffix` is that of the attempt."""
+    return f"{COMPACTED}/{dataset}/date={day.isoformat()}/part-{name}-{suffix}-{number:05d}.parquet"
 
 
 def live_file(window_day: date, batch_id: str) -> str:
