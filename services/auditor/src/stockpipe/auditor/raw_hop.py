@@ -24,7 +24,8 @@ from stockpipe.common.lake.store import ObjectMissing, ObjectStore
 class PartitionBooks:
     """One partition's account. `offsets` were read; `waiting` are in Kafka and not yet read.
 
-    `retired` offsets had manifests once, which retention removed.
+    `retired` offsets had manifests once, which retention removed. No manifest covers the `gap` offsets, more than one
+    the `overlap` offsets.
     """
 
     topic: str
@@ -34,6 +35,8 @@ class PartitionBooks:
     rejected: int = 0
     skipped: int = 0
     retired: int = 0
+    gap: int = 0
+    overlap: int = 0
     waiting: int = 0
     unaccounted: int = 0
 
@@ -78,7 +81,7 @@ class RawHop:
 
     def _read_manifests(self) -> list[RawManifest]:
         found = []
-        for key in raw_manifest_keys(self._store, self._offsets.topic, self._since):
+        for key in raw_manifest_keys(self._store, layout.raw_manifest_prefix(self._offsets.topic), self._since):
             try:
                 found.append(decode_raw(key, self._store.get(key)))
             except ManifestDamaged as error:
@@ -96,7 +99,8 @@ class RawHop:
     ) -> PartitionBooks:
         books = PartitionBooks(self._offsets.topic, partition)
         mark = self.retired.get(partition)
-        books.offsets = books.unaccounted = self._audit_chain(partition, offsets, chain, mark)
+        self._audit_chain(offsets, chain, mark, books)
+        books.offsets = books.unaccounted = books.gap
         if mark and self._period.is_everything:
             self._audit_mark(mark, books)
         for manifest in chain:
@@ -118,9 +122,9 @@ class RawHop:
             books.unaccounted += abs(claimed - books.retired)
 
     def _audit_chain(
-        self, partition: int, offsets: PartitionOffsets, chain: Sequence[RawManifest], mark: RawRetention | None
-    ) -> int:
-        """Return how many offsets no manifest covers."""
+        self, offsets: PartitionOffsets, chain: Sequence[RawManifest], mark: RawRetention | None, books: PartitionBooks
+    ) -> None:
+        """Find where manifests don't follow each other."""
         if self._period.is_everything and mark:
             expected = mark.end
         elif self._period.is_everything:
@@ -128,21 +132,19 @@ class RawHop:
         elif chain:
             expected = chain[0].start
         else:
-            return 0
-        lost = 0
+            return
         for manifest in chain:
             key = layout.raw_manifest(manifest.topic, manifest.partition, manifest.start)
             if manifest.start > expected:
-                count = manifest.start - expected
-                self._find_gap(partition, expected, manifest.start, f"before {key}")
-                lost += count
+                self._find_gap(books.partition, expected, manifest.start, f"before {key}")
+                books.gap += manifest.start - expected
             elif manifest.start < expected:
+                books.overlap += expected - manifest.start
                 self._find(key, f"overlaps the manifest before it, which ends at {expected}", expected - manifest.start)
             expected = max(expected, manifest.end)
         if self._period.last is None and offsets.committed is not None and offsets.committed > expected:
-            self._find_gap(partition, expected, offsets.committed, "although the consumer committed them")
-            lost += offsets.committed - expected
-        return lost
+            self._find_gap(books.partition, expected, offsets.committed, "although the consumer committed them")
+            books.gap += offsets.committed - expected
 
     def _audit_manifest(self, manifest: RawManifest, books: PartitionBooks) -> None:
         key = layout.raw_manifest(manifest.topic, manifest.partition, manifest.start)

@@ -12,12 +12,12 @@ MARGIN = timedelta(days=2)
 """How much earlier than a period its first manifests are looked for: ids and clocks of writers may lag."""
 
 
-def raw_manifest_keys(store: ObjectStore, topic: str, since: date | None) -> Iterator[str]:
-    """Yield the keys of a topic's manifests by partition and offset: all, or those written from `since` on and some more.
+def raw_manifest_keys(store: ObjectStore, prefix: str, since: date | None) -> Iterator[str]:
+    """Yield the keys of raw manifests by partition and offset: all, or those written from `since` on and some more.
 
     Manifests of a partition are written in the order of their offsets, so few must be read to find where a day begins.
     """
-    keys = [info.key for info in store.list(layout.raw_manifest_prefix(topic)) if layout.parse_raw_manifest(info.key)]
+    keys = [info.key for info in store.list(prefix) if layout.parse_raw_manifest(info.key)]
     for _partition, group in groupby(keys, key=lambda key: key.rpartition("/")[0]):
         chain = list(group)
         yield from chain[_first(store, chain, since) :]

@@ -100,7 +100,8 @@ class WarehouseHop:
     def _compare(self, loaded: pa.Table, retired: set[str], books: Mapping[DatasetName, DatasetBooks]) -> None:
         """Hold every warehouse row against the row of its own batch, and its version against all loaded versions.
 
-        Rows of `retired` batches have nothing left in the lake to be held against. Of two rows of equal version either may stay, and batch and stream differ in the last digits of a mean.
+        Rows of `retired` batches have nothing left in the lake to be held against. Of two rows of equal version either
+        may stay, and batch and stream differ in the last digits of a mean.
         """
         table = self._table
         actual = self._actual(loaded)

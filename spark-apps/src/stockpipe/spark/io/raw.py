@@ -62,8 +62,9 @@ def _refuse_retired(store: ObjectStore, topic: str, since: datetime | None) -> N
         if newest and (since is None or newest >= to_text(since)):
             wanted = f"records from {to_text(since)} on are needed" if since else "all records are needed"
             raise DataRefused(
-                f"retention removed raw records up to {newest} of {topic} partition {retired.partition} (offsets before "
-                f"{retired.end}, mark of {retired.retained_at}), {wanted}: the result would lack them. Choose later days"
+                f"retention removed raw records up to {newest} of {topic} partition {retired.partition} (offsets "
+                f"before {retired.end}, on {retired.retained_at[:10]}), {wanted}: the result would lack some. Choose "
+                "later days"
             )
 
 

@@ -1,6 +1,7 @@
 """Every key of the lake is made here, and taken apart here."""
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from urllib.parse import unquote
 
@@ -119,6 +120,16 @@ def historical_folder(run_day: date) -> str:
 
 
 REALTIME_FOLDER = "processed/realtime"
+OBJECT_PREFIXES = ("raw/realtime", "raw/historical", REALTIME_FOLDER, "processed/realtime_live", "processed/historical")
+"""What raw and processed objects begin with; those of compaction lie elsewhere."""
+
+
+def day_prefixes(days: Iterable[date]) -> Iterator[str]:
+    """Yield the prefixes of all raw and processed objects of these days."""
+    for day in days:
+        for prefix in OBJECT_PREFIXES[:-1]:
+            yield f"{prefix}/year={day:%Y}/month={day:%m}/day={day:%d}/"
+        yield f"{historical_folder(day)}/"
 
 
 def symbol_of(key: str) -> str | None:

@@ -56,7 +56,7 @@ def chain_end(store: ObjectStore, topic: str, partition: int, start: int) -> int
 
 
 def raw_manifests(store: ObjectStore, topic: str) -> Iterator[RawManifest]:
-    """Yield all commit records of a topic, by partition and offset; those that retention removes meanwhile are left out."""
+    """Yield all commit records of a topic, by partition and offset, without any that retention removes meanwhile."""
     for info in store.list(layout.raw_manifest_prefix(topic)):
         if layout.parse_raw_manifest(info.key):
             with suppress(ObjectMissing):
@@ -95,7 +95,7 @@ def processed_keys(store: ObjectStore, dataset: DatasetName, since: date | None 
 
 
 def processed_manifests(store: ObjectStore, dataset: DatasetName) -> Iterator[ProcessedManifest]:
-    """Yield all commit records of a dataset, oldest first; those that retention removes meanwhile are left out."""
+    """Yield all commit records of a dataset, oldest first, without any that retention removes meanwhile."""
     for key in processed_keys(store, dataset):
         with suppress(ObjectMissing):
             yield decode_processed(key, store.get(key))
