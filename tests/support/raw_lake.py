@@ -12,11 +12,12 @@ from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import commit_raw
 from stockpipe.common.lake.raw_rows import RawFormat, encode_rows
-from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.lake.store import ObjectStore, create_content
 from stockpipe.common.times import from_text
 
 QUOTES = "stock-market-realtime"
 BARS = "stock-market-batch"
+WRITTEN_AT = "2026-11-24T00:00:00.000Z"
 
 
 def land_quotes(
@@ -27,6 +28,7 @@ def land_quotes(
     start: int = 0,
     rejected: int = 0,
     raw_format: RawFormat = "csv",
+    written_at: str = WRITTEN_AT,
 ) -> RawManifest:
     """Land quotes of one partition under one manifest, an object for each hour; rejected ones follow them."""
     numbered = list(enumerate(quotes, start))
@@ -43,7 +45,7 @@ def land_quotes(
         for rows in (list(group) for _, group in groupby(hours, key=lambda pair: pair[1].event_time[:13]))
     ]
     times = [quote.event_time for quote in quotes]
-    return _commit(store, QUOTES, partition, start, numbered, rejected, objects, (min(times), max(times)))
+    return _commit(store, QUOTES, partition, start, numbered, rejected, objects, (min(times), max(times)), written_at)
 
 
 def land_bars(
@@ -53,6 +55,7 @@ def land_bars(
     partition: int = 0,
     start: int = 0,
     raw_format: RawFormat = "csv",
+    written_at: str = WRITTEN_AT,
 ) -> RawManifest:
     """Land bars of one partition under one manifest, an object for each symbol and fetch."""
 
@@ -66,7 +69,7 @@ def land_bars(
         key = layout.historical_object(symbol, from_text(fetched_at), partition, *_ends(rows), raw_format)
         objects.append(_create(store, key, "batch", rows, partition, raw_format))
     dates = [f"{bar.date}T00:00:00.000Z" for bar in bars]
-    return _commit(store, BARS, partition, start, numbered, 0, objects, (min(dates), max(dates)))
+    return _commit(store, BARS, partition, start, numbered, 0, objects, (min(dates), max(dates)), written_at)
 
 
 def _ends(rows: Sequence[tuple[int, Record]]) -> tuple[int, int]:
@@ -82,7 +85,7 @@ def _create(
     raw_format: RawFormat,
 ) -> RawObject:
     data = encode_rows(kind, [row for _, row in rows], partition, [offset for offset, _ in rows], raw_format)
-    store.create(key, data)
+    key = create_content(store, key, data)
     return RawObject(key=key, rows=len(rows), bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -95,6 +98,7 @@ def _commit(
     rejected: int,
     objects: list[RawObject],
     times: tuple[str, str],
+    written_at: str,
 ) -> RawManifest:
     manifest = RawManifest(
         topic=topic,
@@ -111,6 +115,6 @@ def _commit(
         schema_versions=["quote.v1" if topic == QUOTES else "daily_bar.v1"],
         fetches={},
         writer="test",
-        written_at="2026-11-24T00:00:00.000Z",
+        written_at=written_at,
     )
     return commit_raw(store, manifest)

@@ -1,11 +1,12 @@
 """The books: every hop, one after the other."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
 from stockpipe.auditor.findings import Finding, Hop, Period
-from stockpipe.auditor.offsets import topic_offsets
+from stockpipe.auditor.offsets import TopicOffsets, topic_offsets
 from stockpipe.auditor.processed_hop import DatasetBooks, ProcessedHop
 from stockpipe.auditor.raw_hop import PartitionBooks, RawHop
 from stockpipe.auditor.warehouse_hop import WarehouseHop
@@ -45,11 +46,18 @@ def audit(settings: KafkaSettings, period: Period, store: ObjectStore, reader: W
     Raises:
         Unavailable: Kafka, the store or the warehouse can't be reached.
     """
+    kinds: tuple[TopicKind, ...] = ("batch", "realtime")
+    return balance({kind: topic_offsets(settings, kind) for kind in kinds}, period, store, reader)
+
+
+def balance(
+    offsets: Mapping[TopicKind, TopicOffsets], period: Period, store: ObjectStore, reader: WarehouseReader
+) -> Books:
+    """Check everything in the period against what Kafka said."""
     books = Books()
     raw: dict[TopicKind, RawHop] = {}
-    kinds: tuple[TopicKind, ...] = ("batch", "realtime")
-    for kind in kinds:
-        hop = raw[kind] = RawHop(store, kind, topic_offsets(settings, kind), period)
+    for kind, of_topic in offsets.items():
+        hop = raw[kind] = RawHop(store, kind, of_topic, period)
         hop.audit()
         books.partitions += hop.books
         books.findings += hop.findings

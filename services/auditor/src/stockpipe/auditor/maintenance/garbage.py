@@ -15,12 +15,12 @@ from typing import NamedTuple, cast, get_args
 from stockpipe.auditor.maintenance.progress import Progress
 from stockpipe.auditor.recent import MARGIN, raw_manifest_keys
 from stockpipe.common.contracts.maintenance import BatchRetention, Compaction, RawRetention, decode_record
-from stockpipe.common.contracts.manifests import DatasetName, decode_processed, decode_raw
+from stockpipe.common.contracts.manifests import DatasetName, decode_raw
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.batch_rows import compactions
-from stockpipe.common.lake.manifests import find_processed, processed_keys
+from stockpipe.common.lake.manifests import find_processed, processed_manifests
 from stockpipe.common.lake.store import ObjectInfo, ObjectMissing, ObjectStore
 
 ORPHAN = "orphan"
@@ -117,11 +117,8 @@ class Collector:
         needed = {key for key, (info, _record) in records.items() if info.modified >= self.cutoff}
         replacing = {key for key, (_info, record) in records.items() if key not in needed and self._is_whole(record)}
         first = self.since - MARGIN if self.since else None
-        for key in self.progress.over(f"reading manifests of {dataset}", processed_keys(self.store, dataset, first)):
-            try:
-                manifest = decode_processed(key, self.store.get(key))
-            except ObjectMissing:
-                continue
+        manifests = processed_manifests(self.store, dataset, first)
+        for manifest in self.progress.over(f"reading manifests of {dataset}", manifests):
             of_batch = places.get(manifest.batch_id, [])
             needed.update(of_batch)
             # Readers take the first record that has the batch.

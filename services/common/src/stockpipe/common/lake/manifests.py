@@ -94,8 +94,10 @@ def processed_keys(store: ObjectStore, dataset: DatasetName, since: date | None 
             yield info.key
 
 
-def processed_manifests(store: ObjectStore, dataset: DatasetName) -> Iterator[ProcessedManifest]:
-    """Yield all commit records of a dataset, oldest first, without any that retention removes meanwhile."""
-    for key in processed_keys(store, dataset):
+def processed_manifests(
+    store: ObjectStore, dataset: DatasetName, since: date | None = None
+) -> Iterator[ProcessedManifest]:
+    """Yield a dataset's commit records, oldest first, without any that retention removes meanwhile."""
+    for key in processed_keys(store, dataset, since):
         with suppress(ObjectMissing):
             yield decode_processed(key, store.get(key))
