@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, given, settings
 
-from support.long_run import BEGIN, DAY, LongRun, MemoryReader
+from support.long_run import DAY, LongRun, MemoryReader
 from support.memory_store import Killed
 
 HOUR = timedelta(hours=1)

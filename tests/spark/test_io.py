@@ -97,6 +97,29 @@ def test_only_objects_that_may_hold_the_interval_are_selected(store: FolderStore
     assert select_raw(store, QUOTES).rows == 4
 
 
+def test_a_range_that_retention_removed_quotes_of_is_refused(store: FolderStore) -> None:
+    land_quotes(store, [quote(event_time="2026-11-23T13:00:00.000Z")], start=7)
+    mark = RawRetention(
+        topic=QUOTES,
+        partition=3,
+        start=0,
+        end=7,
+        records=7,
+        rejected=0,
+        skipped=0,
+        max_event_time="2026-11-23T12:30:00.000Z",
+        objects=[],
+        retained_at="2026-12-23T03:00:00.000Z",
+    )
+    assert append_mark(store, layout.raw_retention_prefix(QUOTES, 3), None, mark)
+    noon = APPENDED.replace(hour=12, minute=0)
+    with pytest.raises(
+        DataRefused, match=r"retention removed .* up to 2026-11-23T12:30.* partition 3 .*before 7, on 2026"
+    ):
+        select_raw(store, QUOTES, since=noon, until=noon + timedelta(hours=3))
+    assert select_raw(store, QUOTES, since=noon + timedelta(minutes=31), until=noon + timedelta(hours=3)).rows == 1
+
+
 def checkpoint_file(store: FolderStore, name: str, *lines: str) -> None:
     store.create(f"cp/{name}", "\n".join(lines).encode())
 
