@@ -11,11 +11,13 @@ import pytest
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
+from stockpipe.common.contracts.maintenance import RawRetention
 from stockpipe.common.contracts.manifests import OffsetRange
 from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
 from stockpipe.common.errors import DataRefused, PipelineError, Unavailable
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.folder import FolderStore
+from stockpipe.common.lake.retention import append_mark
 from stockpipe.common.times import from_millis, from_text
 from stockpipe.spark.io.checkpoint import CheckpointDamaged, MicroBatch, read_micro_batch
 from stockpipe.spark.io.kafka import accepted, decoded, kafka_options

@@ -54,7 +54,7 @@ class Report:
 
 def render(report: Report, grace_hours: float) -> str:
     """Return the run as text."""
-    did = "done" if report.applied else "would be done; --apply does it"
+    did = "was done" if report.applied else "would be done; --apply does it"
     retired: list[tuple[Any, ...]] = [
         (each.subject, each.manifests, each.objects, each.bytes, each.blocked or "-") for each in report.retired
     ]
@@ -62,7 +62,7 @@ def render(report: Report, grace_hours: float) -> str:
         (each.dataset, each.day, each.batches, each.files, each.bytes, each.into) for each in report.compacted
     ]
     removed: list[tuple[Any, ...]] = [(each.prefix, each.reason, each.objects, each.bytes) for each in report.removed]
-    lines = [f"What {'was' if report.applied else 'is'} {did}", ""]
+    lines = [f"What {did}", ""]
     lines += [f"Retention: manifests removed; their objects follow {grace_hours:g} hours later", ""]
     lines += table(("of", "manifests", "objects", "bytes", "held back"), retired)
     lines += ["", f"Compaction: the files replaced follow {grace_hours:g} hours later", ""]
