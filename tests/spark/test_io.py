@@ -11,12 +11,14 @@ import pytest
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
+from stockpipe.common.contracts.maintenance import RawRetention
 from stockpipe.common.contracts.manifests import OffsetRange
 from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
 from stockpipe.common.errors import DataRefused, PipelineError, Unavailable
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.raw_rows import RAW_COLUMNS
+from stockpipe.common.lake.retention import append_mark
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.times import from_millis, from_text
 from stockpipe.spark.io.checkpoint import CheckpointDamaged, MicroBatch, read_micro_batch
@@ -128,6 +130,29 @@ def test_only_objects_that_may_hold_the_interval_are_selected(store: FolderStore
     assert selected.keys == {tuple(RAW_COLUMNS["realtime"]): [m.objects[0].key for m in manifests[1:3]]}
     assert (selected.rows, selected.ranges) == (2, ranges((0, 1, 3)))
     assert select_raw(store, QUOTES).rows == 4
+
+
+def test_a_range_that_retention_removed_quotes_of_is_refused(store: FolderStore) -> None:
+    land_quotes(store, [quote(event_time="2026-11-23T13:00:00.000Z")], start=7)
+    mark = RawRetention(
+        topic=QUOTES,
+        partition=3,
+        start=0,
+        end=7,
+        records=7,
+        rejected=0,
+        skipped=0,
+        max_event_time="2026-11-23T12:30:00.000Z",
+        objects=[],
+        retained_at="2026-12-23T03:00:00.000Z",
+    )
+    assert append_mark(store, layout.raw_retention_prefix(QUOTES, 3), None, mark)
+    noon = APPENDED.replace(hour=12, minute=0)
+    with pytest.raises(
+        DataRefused, match=r"retention removed .* up to 2026-11-23T12:30.* partition 3 .*before 7, on 2026"
+    ):
+        select_raw(store, QUOTES, since=noon, until=noon + timedelta(hours=3))
+    assert select_raw(store, QUOTES, since=noon + timedelta(minutes=31), until=noon + timedelta(hours=3)).rows == 1
 
 
 def checkpoint_file(store: FolderStore, name: str, *lines: str) -> None:

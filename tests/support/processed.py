@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -96,8 +97,11 @@ def write_batch(
     *,
     without: Iterable[str] = (),
     manifest_rows: int | None = None,
+    **manifest: Any,
 ) -> ProcessedManifest:
     """Write the rows as Spark lays them out, the columns `without` left out, and commit the batch.
+
+    `manifest` are fields of the manifest that differ from those of `manifest_of`.
 
     `manifest_rows` makes the manifest lie about the row count of each file.
     """
@@ -107,7 +111,7 @@ def write_batch(
         files.append(write_file(store, key, dataset, [row | {"batch_id": batch_id} for row in part], absent))
     if manifest_rows is not None:
         files = [ProcessedFile(key=file.key, rows=manifest_rows, bytes=file.bytes) for file in files]
-    return commit_processed(store, manifest_of(dataset, batch_id, files))
+    return commit_processed(store, msgspec.structs.replace(manifest_of(dataset, batch_id, files), **manifest))
 
 
 def write_file(

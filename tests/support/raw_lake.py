@@ -18,11 +18,12 @@ from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import commit_raw
 from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat, decode_rows, encode_rows
-from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.lake.store import ObjectStore, create_content
 from stockpipe.common.times import from_text
 
 QUOTES = "stock-market-realtime"
 BARS = "stock-market-batch"
+WRITTEN_AT = "2026-11-24T00:00:00.000Z"
 
 
 def land_quotes(
@@ -33,6 +34,7 @@ def land_quotes(
     start: int = 0,
     rejected: int = 0,
     raw_format: RawFormat = "csv",
+    written_at: str = WRITTEN_AT,
 ) -> RawManifest:
     """Land quotes of one partition under one manifest, an object for each hour; rejected ones follow them."""
     numbered = list(enumerate(quotes, start))
@@ -49,7 +51,7 @@ def land_quotes(
         for rows in (list(group) for _, group in groupby(hours, key=lambda pair: pair[1].event_time[:13]))
     ]
     times = [quote.event_time for quote in quotes]
-    return _commit(store, QUOTES, partition, start, numbered, rejected, objects, (min(times), max(times)))
+    return _commit(store, QUOTES, partition, start, numbered, rejected, objects, (min(times), max(times)), written_at)
 
 
 def land_bars(
@@ -59,6 +61,7 @@ def land_bars(
     partition: int = 0,
     start: int = 0,
     raw_format: RawFormat = "csv",
+    written_at: str = WRITTEN_AT,
 ) -> RawManifest:
     """Land bars of one partition under one manifest, an object for each symbol and fetch."""
 
@@ -72,7 +75,7 @@ def land_bars(
         key = layout.historical_object(symbol, from_text(fetched_at), partition, *_ends(rows), raw_format)
         objects.append(_create(store, key, "batch", rows, partition, raw_format))
     dates = [f"{bar.date}T00:00:00.000Z" for bar in bars]
-    return _commit(store, BARS, partition, start, numbered, 0, objects, (min(dates), max(dates)))
+    return _commit(store, BARS, partition, start, numbered, 0, objects, (min(dates), max(dates)), written_at)
 
 
 def _ends(rows: Sequence[tuple[int, Record]]) -> tuple[int, int]:
@@ -88,7 +91,7 @@ def _create(
     raw_format: RawFormat,
 ) -> RawObject:
     data = encode_rows(kind, [row for _, row in rows], partition, [offset for offset, _ in rows], raw_format)
-    store.create(key, data)
+    key = create_content(store, key, data)
     return RawObject(key=key, rows=len(rows), bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -101,6 +104,7 @@ def _commit(
     rejected: int,
     objects: list[RawObject],
     times: tuple[str, str],
+    written_at: str,
 ) -> RawManifest:
     manifest = RawManifest(
         topic=topic,
@@ -118,7 +122,7 @@ def _commit(
         fetches={},
         columns=list(RAW_COLUMNS["realtime" if topic == QUOTES else "batch"]),
         writer="test",
-        written_at="2026-11-24T00:00:00.000Z",
+        written_at=written_at,
     )
     return commit_raw(store, manifest)
 

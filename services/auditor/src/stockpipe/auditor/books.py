@@ -1,20 +1,21 @@
 """The books: every hop, one after the other."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
 from stockpipe.auditor.findings import Finding, Hop, Period
-from stockpipe.auditor.offsets import topic_offsets
+from stockpipe.auditor.offsets import TopicOffsets, topic_offsets
 from stockpipe.auditor.processed_hop import DatasetBooks, ProcessedHop
 from stockpipe.auditor.raw_hop import PartitionBooks, RawHop
-from stockpipe.auditor.settings import BooksSettings
 from stockpipe.auditor.warehouse_hop import WarehouseHop
 from stockpipe.auditor.window_hop import missing_quotes
 from stockpipe.common.contracts.manifests import DatasetName
 from stockpipe.common.contracts.tables import DATASETS, REALTIME_STOCK_ANALYTICS, Table
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.settings import KafkaSettings
 from stockpipe.common.warehouse.reader import WarehouseReader
 
 HOPS: tuple[Hop, ...] = get_args(Hop)
@@ -39,24 +40,28 @@ class Books:
         return {hop: counts[hop] for hop in HOPS}
 
 
-def audit(settings: BooksSettings, store: ObjectStore, reader: WarehouseReader) -> Books:
-    """Check everything in the settings' period.
+def audit(settings: KafkaSettings, period: Period, store: ObjectStore, reader: WarehouseReader) -> Books:
+    """Check everything in the period.
 
     Raises:
         Unavailable: Kafka, the store or the warehouse can't be reached.
     """
-    period = Period(settings.first_day, settings.last_day)
+    kinds: tuple[TopicKind, ...] = ("batch", "realtime")
+    return balance({kind: topic_offsets(settings, kind) for kind in kinds}, period, store, reader)
+
+
+def balance(
+    offsets: Mapping[TopicKind, TopicOffsets], period: Period, store: ObjectStore, reader: WarehouseReader
+) -> Books:
+    """Check everything in the period against what Kafka said."""
     books = Books()
     raw: dict[TopicKind, RawHop] = {}
-    kinds: tuple[TopicKind, ...] = ("batch", "realtime")
-    for kind in kinds:
-        hop = raw[kind] = RawHop(store, kind, topic_offsets(settings, kind), period)
+    for kind, of_topic in offsets.items():
+        hop = raw[kind] = RawHop(store, kind, of_topic, period)
         hop.audit()
         books.partitions += hop.books
         books.findings += hop.findings
-    processed = {
-        dataset: ProcessedHop(store, dataset, raw[TOPIC_OF[dataset]].manifests, period) for dataset in DATASETS
-    }
+    processed = {dataset: ProcessedHop(store, dataset, raw[TOPIC_OF[dataset]], period) for dataset in DATASETS}
     for each in processed.values():
         each.audit()
         books.datasets.append(each.books)
@@ -64,10 +69,10 @@ def audit(settings: BooksSettings, store: ObjectStore, reader: WarehouseReader) 
     for table in _tables():
         hops = [processed[name] for name, dataset in DATASETS.items() if dataset.table is table]
         warehouse = WarehouseHop(reader, table, period)
-        warehouse.audit([batch for each in hops for batch in each.batches], [each.books for each in hops])
+        warehouse.audit(hops)
         books.findings += warehouse.findings
         if table is REALTIME_STOCK_ANALYTICS and period.is_everything:
-            books.findings += missing_quotes(reader, raw["realtime"].rows, warehouse.loaded)
+            books.findings += missing_quotes(reader, raw["realtime"], warehouse.loaded)
     return books
 
 

@@ -3,16 +3,26 @@
 from typing import Any
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from stockpipe.auditor.books import audit
+from stockpipe.auditor.findings import Period
+from stockpipe.auditor.maintenance.report import render as render_report
+from stockpipe.auditor.maintenance.run import Facts, Maintenance, read_loaded
+from stockpipe.auditor.offsets import committed_by_partition
 from stockpipe.auditor.report import render as render_books
-from stockpipe.auditor.settings import BooksSettings, TraceSettings
+from stockpipe.auditor.settings import AuditWatchSettings, BooksSettings, MaintainSettings, TraceSettings
 from stockpipe.auditor.trace import render as render_trace
 from stockpipe.auditor.trace import trace
+from stockpipe.auditor.watch import AuditWatch
 from stockpipe.common.cli import Command, run_program
+from stockpipe.common.clock import SystemClock
 from stockpipe.common.errors import PipelineError
+from stockpipe.common.ids import random_suffix
 from stockpipe.common.lake.open import open_lake
 from stockpipe.common.logs import configure_logs
+from stockpipe.common.metrics import AuditorMetrics
+from stockpipe.common.service import serve_metrics, stop_on_signals
 from stockpipe.common.warehouse.reader import open_reader
 
 
@@ -21,12 +31,40 @@ def run_books(settings: BooksSettings) -> int:
     configure_logs("auditor", settings.log_level)
     store = open_lake(settings)
     with open_reader(settings.warehouse_url) as reader:
-        books = audit(settings, store, reader)
+        books = audit(settings, Period(settings.first_day, settings.last_day), store, reader)
     if settings.as_json:
         print(_json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings}))
     else:
         print(render_books(books))
     return PipelineError.exit_code if books.findings else 0
+
+
+def run_watch(settings: AuditWatchSettings) -> int:
+    """Run the command and return its exit code."""
+    log = configure_logs("auditor", settings.log_level)
+    stop = stop_on_signals()
+    registry = CollectorRegistry()
+    metrics = AuditorMetrics(registry)
+    store = open_lake(settings)
+    watch = AuditWatch(settings, store, lambda: open_reader(settings.warehouse_url), SystemClock(), metrics, log)
+    serve_metrics(registry, settings.metrics_port)
+    log.info("watching", lake=store.url, days=settings.audit_days, seconds=settings.audit_seconds)
+    watch.run(stop)
+    log.info("stopped")
+    return 0
+
+
+def run_maintain(settings: MaintainSettings) -> int:
+    """Run the command and return its exit code."""
+    log = configure_logs("auditor", settings.log_level)
+    store = open_lake(settings)
+    with open_reader(settings.warehouse_url) as reader:
+        loaded = read_loaded(reader)
+    # Offsets matter only to the retention of quotes.
+    committed = committed_by_partition(settings, "realtime") if settings.raw_retention_days else {}
+    report = Maintenance(settings, store, Facts(loaded, committed), SystemClock(), random_suffix, log).run()
+    print(_json(report) if settings.as_json else render_report(report, settings.orphan_hours))
+    return PipelineError.exit_code if report.damaged else 0
 
 
 def run_trace(settings: TraceSettings) -> int:
@@ -46,5 +84,10 @@ def main() -> None:
     """Run the program."""
     run_program(
         "stockpipe-auditor",
-        {"books": Command(BooksSettings, run_books), "trace": Command(TraceSettings, run_trace)},
+        {
+            "books": Command(BooksSettings, run_books),
+            "watch": Command(AuditWatchSettings, run_watch),
+            "maintain": Command(MaintainSettings, run_maintain),
+            "trace": Command(TraceSettings, run_trace),
+        },
     )

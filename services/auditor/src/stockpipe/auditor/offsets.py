@@ -66,6 +66,21 @@ def topic_offsets(settings: KafkaSettings, kind: TopicKind) -> TopicOffsets:
         reader.close()
 
 
+def committed_by_partition(settings: KafkaSettings, kind: TopicKind) -> dict[int, int | None]:
+    """Return the consumer's committed offset of each partition of the topic of this kind, None where it has none.
+
+    Raises:
+        Unavailable: no broker answers.
+        ConfigError: the topic doesn't exist.
+    """
+    topic = settings.topic(kind)
+    reader = group_reader(settings, settings.consumer_group(kind))
+    try:
+        return committed_offsets(reader, topic, range(require_topics(reader, settings, topic)[topic]))
+    finally:
+        reader.close()
+
+
 def _dead_letters(
     reader: Consumer, topic: str, dead_topic: str, ends: dict[int, tuple[int, int]]
 ) -> dict[int, set[int]]:

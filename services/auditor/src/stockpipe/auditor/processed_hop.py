@@ -1,33 +1,41 @@
 """Raw to processed: every row that a batch read was used, or dropped for a reason that it counts."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stockpipe.auditor.findings import Finding, Period
+from stockpipe.auditor.raw_hop import RawHop
+from stockpipe.auditor.recent import MARGIN
+from stockpipe.common.contracts.maintenance import BatchRetention
 from stockpipe.common.contracts.manifests import (
     DatasetName,
     ManifestDamaged,
     OffsetRange,
     ProcessedManifest,
-    RawManifest,
     decode_processed,
 )
 from stockpipe.common.contracts.tables import DATASETS
+from stockpipe.common.lake.batch_rows import BatchRows
 from stockpipe.common.lake.manifests import processed_keys
-from stockpipe.common.lake.processed_rows import BatchDamaged, file_schema, read_file
-from stockpipe.common.lake.store import ObjectStore
+from stockpipe.common.lake.processed_rows import BatchDamaged, file_schema
+from stockpipe.common.lake.retention import batch_retention
+from stockpipe.common.lake.store import ObjectMissing, ObjectStore
 
 WINDOW_MINUTES = 15
 
 
 @dataclass
 class DatasetBooks:
-    """One dataset's account. `waiting` are raw records that no batch of the dataset read yet."""
+    """One dataset's account. `waiting` are raw records that no batch of the dataset read yet.
+
+    `retired` batches were loaded once; retention removed them from the lake.
+    """
 
     dataset: DatasetName
     batches: int = 0
@@ -35,6 +43,7 @@ class DatasetBooks:
     dropped: Counter[str] = field(default_factory=Counter)
     rows_out: int = 0
     warehouse_rows: int = 0
+    retired: int = 0
     not_loaded: int = 0
     waiting: int = 0
     unaccounted: int = 0
@@ -51,30 +60,46 @@ class Batch:
 class ProcessedHop:
     """Audits one dataset against the raw manifests of its topic."""
 
-    def __init__(self, store: ObjectStore, dataset: DatasetName, raw: Sequence[RawManifest], period: Period) -> None:
+    def __init__(self, store: ObjectStore, dataset: DatasetName, raw: RawHop, period: Period) -> None:
         self._store = store
         self._dataset = dataset
         self._raw = raw
         self._period = period
+        self._rows = BatchRows(store, dataset)
+        self.retired: BatchRetention | None = None
         self.books = DatasetBooks(dataset)
         self.findings: list[Finding] = []
         self.batches: list[Batch] = []
 
     def audit(self) -> None:
         """Check every batch and what the batches cover together."""
+        period = self._period
+        manifests = dict(self._read_manifests(period.first - MARGIN if period.first else None))
+        # In this order: a manifest that is gone from the list above has its mark already.
+        self.retired = batch_retention(self._store, self._dataset)
         inputs: list[OffsetRange] = []
-        for key in processed_keys(self._store, self._dataset):
-            try:
-                manifest = decode_processed(key, self._store.get(key))
-            except ManifestDamaged as error:
-                self._find(key, str(error), 1)
+        if self.retired and period.is_everything:
+            inputs += self.retired.inputs
+            self.books.retired = self.retired.batches
+        removed = set(self.retired.removed) if self.retired else set()
+        for key, manifest in manifests.items():
+            if manifest.batch_id in removed:
                 continue
             inputs += manifest.inputs
-            if self._period.includes(manifest.produced_at):
+            if period.includes(manifest.produced_at):
                 self._audit_batch(key, manifest)
-        if self._period.is_everything:
+        if period.last is None:
             self._audit_coverage(inputs)
         self.books.unaccounted = sum(finding.count for finding in self.findings)
+
+    def _read_manifests(self, since: date | None) -> Iterator[tuple[str, ProcessedManifest]]:
+        for key in processed_keys(self._store, self._dataset, since):
+            try:
+                yield key, decode_processed(key, self._store.get(key))
+            except ManifestDamaged as error:
+                self._find(key, str(error), 1)
+            except ObjectMissing:
+                continue
 
     def _audit_batch(self, key: str, manifest: ProcessedManifest) -> None:
         books = self.books
@@ -85,7 +110,7 @@ class ProcessedHop:
         rows = self._read_rows(manifest)
         self.batches.append(Batch(manifest, rows))
         read = self._records_in(manifest.inputs)
-        if read != manifest.rows_in:
+        if read is not None and read != manifest.rows_in:
             detail = f"says it read {manifest.rows_in} rows, the raw manifests of its offsets hold {read}"
             self._find(key, detail, abs(read - manifest.rows_in))
         if rows is None:
@@ -100,32 +125,33 @@ class ProcessedHop:
                 self._find(key, f"used {used} input rows, its output accounts for {shown}", abs(used - shown))
 
     def _read_rows(self, manifest: ProcessedManifest) -> pa.Table | None:
-        table = DATASETS[self._dataset].table
-        batches: list[pa.RecordBatch] = []
-        for file in manifest.files:
-            try:
-                batches += read_file(self._store, file, table)
-            except BatchDamaged as error:
-                subject, _colon, detail = str(error).partition(": ")
-                self._find(subject, detail, max(1, file.rows))
-                return None
-        return pa.Table.from_batches(batches, file_schema(table))
+        try:
+            batches = list(self._rows.read(manifest))
+        except BatchDamaged as error:
+            subject, _colon, detail = str(error).partition(": ")
+            self._find(subject, detail, max(1, manifest.rows_out))
+            return None
+        return pa.Table.from_batches(batches, file_schema(DATASETS[self._dataset].table))
 
-    def _records_in(self, inputs: Iterable[OffsetRange]) -> int:
+    def _records_in(self, inputs: Iterable[OffsetRange]) -> int | None:
+        """Return how many rows the offsets hold, None if retention or the period leaves some of them out."""
         if self._dataset == "realtime_live":
             # The stream reads Kafka itself: its rows are offsets, whatever the consumer makes of them.
             return sum(entry.end - entry.start for entry in inputs)
+        if any(entry.start < self._raw.known_from(entry.partition) for entry in inputs):
+            return None
         return sum(
             manifest.records
             for entry in inputs
-            for manifest in self._raw
+            for manifest in self._raw.manifests
             if manifest.partition == entry.partition and entry.start <= manifest.start and manifest.end <= entry.end
         )
 
     def _audit_coverage(self, inputs: Sequence[OffsetRange]) -> None:
         """Check that the stream left no offset out, and count what no batch read yet."""
-        for partition in sorted({manifest.partition for manifest in self._raw}):
-            raw = [manifest for manifest in self._raw if manifest.partition == partition]
+        landed = [manifest for manifest in self._raw.manifests if self._period.includes(manifest.written_at)]
+        for partition in sorted({manifest.partition for manifest in landed}):
+            raw = [manifest for manifest in landed if manifest.partition == partition]
             ranges = sorted((entry.start, entry.end) for entry in inputs if entry.partition == partition)
             covered = _union(ranges)
             self.books.waiting += sum(

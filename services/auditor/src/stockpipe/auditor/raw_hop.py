@@ -1,23 +1,32 @@
 """Kafka to raw: every offset that was read is a raw row, a DLQ record, or was never delivered."""
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 
 from stockpipe.auditor.findings import Finding, Period
 from stockpipe.auditor.offsets import PartitionOffsets, TopicOffsets
+from stockpipe.auditor.recent import raw_manifest_keys
+from stockpipe.common.contracts.maintenance import RawRetention
 from stockpipe.common.contracts.manifests import ManifestDamaged, RawManifest, RawObject, decode_raw
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN, decode_rows
+from stockpipe.common.lake.retention import raw_retentions
 from stockpipe.common.lake.store import ObjectMissing, ObjectStore
 
 
 @dataclass
 class PartitionBooks:
-    """One partition's account. `offsets` were read; `waiting` are in Kafka and not yet read."""
+    """One partition's account. `offsets` were read; `waiting` are in Kafka and not yet read.
+
+    `retired` offsets had manifests once, which retention removed. No manifest covers the `gap` offsets, more than one
+    the `overlap` offsets.
+    """
 
     topic: str
     partition: int
@@ -25,6 +34,9 @@ class PartitionBooks:
     raw_rows: int = 0
     rejected: int = 0
     skipped: int = 0
+    retired: int = 0
+    gap: int = 0
+    overlap: int = 0
     waiting: int = 0
     unaccounted: int = 0
 
@@ -40,60 +52,99 @@ class RawHop:
         self.books: list[PartitionBooks] = []
         self.findings: list[Finding] = []
         self.manifests: list[RawManifest] = []
+        self.retired: dict[int, RawRetention] = {}
         self.rows: list[pa.Table] = []
 
     def audit(self) -> None:
         """Check every partition."""
-        self.manifests = self._read_manifests()
+        found = self._read_manifests()
+        # In this order: a manifest that is gone from the list above has its mark already.
+        self.retired = {mark.partition: mark for mark in raw_retentions(self._store, self._offsets.topic)}
+        self.manifests = [manifest for manifest in found if not self._is_retired(manifest)]
         for partition, offsets in sorted(self._offsets.partitions.items()):
             chain = [manifest for manifest in self.manifests if manifest.partition == partition]
             self.books.append(self._audit_partition(partition, offsets, chain))
 
+    @property
+    def _since(self) -> date | None:
+        """Return the day to read manifests from: a daily batch reads bars of all times, a window quotes of its day."""
+        return self._period.first if self._kind == "realtime" else None
+
+    def known_from(self, partition: int) -> int:
+        """Return the offset that `manifests` begin at; retention or the period may leave out older ones."""
+        mark = self.retired.get(partition)
+        retired = mark.end if mark else 0
+        if self._since is None:
+            return retired
+        starts = (manifest.start for manifest in self.manifests if manifest.partition == partition)
+        return max(retired, min(starts, default=sys.maxsize))
+
     def _read_manifests(self) -> list[RawManifest]:
         found = []
-        for info in self._store.list(layout.raw_manifest_prefix(self._offsets.topic)):
-            if layout.parse_raw_manifest(info.key) is None:
-                continue
+        for key in raw_manifest_keys(self._store, layout.raw_manifest_prefix(self._offsets.topic), self._since):
             try:
-                found.append(decode_raw(info.key, self._store.get(info.key)))
+                found.append(decode_raw(key, self._store.get(key)))
             except ManifestDamaged as error:
-                self._find(info.key, str(error), 1)
+                self._find(key, str(error), 1)
+            except ObjectMissing:
+                continue
         return found
+
+    def _is_retired(self, manifest: RawManifest) -> bool:
+        mark = self.retired.get(manifest.partition)
+        return mark is not None and manifest.end <= mark.end
 
     def _audit_partition(
         self, partition: int, offsets: PartitionOffsets, chain: Sequence[RawManifest]
     ) -> PartitionBooks:
         books = PartitionBooks(self._offsets.topic, partition)
-        books.offsets = books.unaccounted = self._audit_chain(partition, offsets, chain)
+        mark = self.retired.get(partition)
+        self._audit_chain(offsets, chain, mark, books)
+        books.offsets = books.unaccounted = books.gap
+        if mark and self._period.is_everything:
+            self._audit_mark(mark, books)
         for manifest in chain:
             if self._period.includes(manifest.written_at):
                 self._audit_manifest(manifest, books)
-        done = max([manifest.end for manifest in chain], default=offsets.committed or offsets.low)
+        begins = mark.end if mark else offsets.committed or offsets.low
+        done = max([manifest.end for manifest in chain], default=begins)
         books.waiting = max(0, offsets.high - max(done, offsets.committed or 0))
         return books
 
-    def _audit_chain(self, partition: int, offsets: PartitionOffsets, chain: Sequence[RawManifest]) -> int:
-        """Return how many offsets no manifest covers."""
-        if self._period.is_everything:
+    def _audit_mark(self, mark: RawRetention, books: PartitionBooks) -> None:
+        books.retired = mark.end - mark.start
+        books.offsets += books.retired
+        claimed = mark.records + mark.rejected + mark.skipped
+        if claimed != books.retired:
+            subject = f"{mark.topic} partition {mark.partition}"
+            detail = f"retention removed {books.retired} offsets up to {mark.end - 1}, but claims {claimed} records"
+            self._find(subject, detail, abs(claimed - books.retired))
+            books.unaccounted += abs(claimed - books.retired)
+
+    def _audit_chain(
+        self, offsets: PartitionOffsets, chain: Sequence[RawManifest], mark: RawRetention | None, books: PartitionBooks
+    ) -> None:
+        """Find where manifests don't follow each other."""
+        if self._period.is_everything and mark:
+            expected = mark.end
+        elif self._period.is_everything:
             expected = min(offsets.low, chain[0].start) if chain else offsets.low
         elif chain:
             expected = chain[0].start
         else:
-            return 0
-        lost = 0
+            return
         for manifest in chain:
             key = layout.raw_manifest(manifest.topic, manifest.partition, manifest.start)
             if manifest.start > expected:
-                count = manifest.start - expected
-                self._find_gap(partition, expected, manifest.start, f"before {key}")
-                lost += count
+                self._find_gap(books.partition, expected, manifest.start, f"before {key}")
+                books.gap += manifest.start - expected
             elif manifest.start < expected:
+                books.overlap += expected - manifest.start
                 self._find(key, f"overlaps the manifest before it, which ends at {expected}", expected - manifest.start)
             expected = max(expected, manifest.end)
         if self._period.last is None and offsets.committed is not None and offsets.committed > expected:
-            self._find_gap(partition, expected, offsets.committed, "although the consumer committed them")
-            lost += offsets.committed - expected
-        return lost
+            self._find_gap(books.partition, expected, offsets.committed, "although the consumer committed them")
+            books.gap += offsets.committed - expected
 
     def _audit_manifest(self, manifest: RawManifest, books: PartitionBooks) -> None:
         key = layout.raw_manifest(manifest.topic, manifest.partition, manifest.start)

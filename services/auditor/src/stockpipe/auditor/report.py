@@ -7,9 +7,9 @@ from stockpipe.auditor.books import Books
 
 def render(books: Books) -> str:
     """Return the tables and the findings as lines of plain text."""
-    lines = ["Kafka to raw: offsets = raw rows + rejected (in the DLQ) + skipped", ""]
-    lines += _table(
-        ("topic", "partition", "offsets", "raw rows", "rejected", "skipped", "not yet read", "unaccounted"),
+    lines = ["Kafka to raw: offsets = raw rows + rejected (in the DLQ) + skipped + retired", ""]
+    lines += table(
+        ("topic", "partition", "offsets", "raw rows", "rejected", "skipped", "retired", "not yet read", "unaccounted"),
         [
             (
                 each.topic,
@@ -18,6 +18,7 @@ def render(books: Books) -> str:
                 each.raw_rows,
                 each.rejected,
                 each.skipped,
+                each.retired,
                 each.waiting,
                 each.unaccounted,
             )
@@ -25,7 +26,7 @@ def render(books: Books) -> str:
         ],
     )
     lines += ["", "Raw to processed to warehouse: rows in = dropped + used; newest row of each key = warehouse row", ""]
-    lines += _table(
+    lines += table(
         (
             "dataset",
             "batches",
@@ -33,6 +34,7 @@ def render(books: Books) -> str:
             "dropped",
             "rows out",
             "in warehouse",
+            "retired",
             "not yet loaded",
             "not yet processed",
             "unaccounted",
@@ -45,6 +47,7 @@ def render(books: Books) -> str:
                 ", ".join(f"{count:,} {reason}" for reason, count in each.dropped.items() if count) or "-",
                 each.rows_out,
                 each.warehouse_rows,
+                each.retired,
                 each.not_loaded,
                 each.waiting,
                 each.unaccounted,
@@ -62,7 +65,8 @@ def render(books: Books) -> str:
     return "\n".join(lines)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Return the lines of a table; numbers are set to the right."""
     texts = [header, *([f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(header))]
     right = [all(isinstance(row[column], int) for row in rows) for column in range(len(header))]

@@ -37,3 +37,32 @@ class TraceSettings(LakeSettings, WarehouseSettings):
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars")
     as_json: bool = Field(False, validation_alias="json", description="Print one JSON object instead of text")
+
+
+class MaintainSettings(KafkaSettings, LakeSettings, WarehouseSettings):
+    """Keep the lake small: retention, compaction of small files, removal of what no manifest needs.
+
+    Without --apply it changes nothing and tells what it would do. It may run at any time, beside all other programs and
+    beside another run of itself. Daily bars, checkpoints and what isn't loaded into the warehouse always stay.
+    """
+
+    apply: bool = Field(False, description="Do it, instead of telling what would be done")
+    raw_retention_days: int = Field(30, ge=0, description="Days after which raw quotes go; 0 = never")
+    processed_retention_days: int = Field(365, ge=0, description="Days after which processed batches go; 0 = never")
+    compact_after_days: int = Field(2, ge=1, description="Days after which a day's small processed files become few")
+    orphan_hours: float = Field(
+        24, ge=1, description="Age in hours below which nothing is removed; longer than any flush, job or reader runs"
+    )
+    as_json: bool = Field(False, validation_alias="json", description="Print one JSON object instead of tables")
+
+
+class AuditWatchSettings(KafkaSettings, LakeSettings, WarehouseSettings):
+    """Audit the last days again and again and export what doesn't balance as metrics, until stopped.
+
+    A round reads the raw objects and processed files of AUDIT_DAYS days and compares the warehouse's rows of these, so
+    its cost doesn't grow with the age of the lake. `books` checks everything.
+    """
+
+    audit_seconds: float = Field(60, gt=0, description="Seconds between the starts of two audits")
+    audit_days: int = Field(1, ge=1, description="Days before today, UTC, that are audited along with it")
+    orphan_hours: float = Field(24, ge=1, description="Age in hours from which an unlisted object is an orphan")

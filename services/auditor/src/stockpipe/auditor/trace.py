@@ -12,9 +12,11 @@ from stockpipe.common.contracts.manifests import OffsetRange, ProcessedManifest,
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOCK_ANALYTICS, Table
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.errors import ConfigError, PipelineError
+from stockpipe.common.ids import batch_day
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import find_processed, raw_manifests
 from stockpipe.common.lake.raw_rows import decode_rows
+from stockpipe.common.lake.retention import batch_retention
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
 from stockpipe.common.warehouse.ledger import loaded_batches
@@ -65,7 +67,7 @@ def trace(settings: TraceSettings, store: ObjectStore, reader: WarehouseReader) 
     loaded, batch = _batch(store, reader, table, str(row["batch_id"]))
     found = _bars(settings, store, batch, settings.day) if settings.day else _quotes(settings, store, row)
     if not found:
-        raise PipelineError(f"no raw row of {settings.symbol} is left in the lake for this row; was it retained?")
+        raise PipelineError(f"no raw row of {settings.symbol} is left in the lake for this row; see RAW_RETENTION_DAYS")
     manifest_key = layout.processed_manifest(batch.dataset, batch.batch_id)
     return Trace(f"{table.database}.{table.name}", row, loaded, batch, manifest_key, found)
 
@@ -94,7 +96,10 @@ def _batch(
         raise PipelineError(f"LOADED_BATCHES doesn't list batch {batch_id}, which the row names")
     manifest = find_processed(store, rows[0]["dataset"], batch_id)
     if manifest is None:
-        raise PipelineError(f"the lake has no manifest of batch {batch_id}, which the row names")
+        mark = batch_retention(store, rows[0]["dataset"])
+        retired = mark is not None and batch_day(batch_id).isoformat() <= mark.until
+        why = "; retention removed it: see PROCESSED_RETENTION_DAYS" if retired else ""
+        raise PipelineError(f"the lake has no manifest of batch {batch_id}, which the row names{why}")
     return rows[0], manifest
 
 

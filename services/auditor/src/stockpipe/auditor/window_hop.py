@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from stockpipe.auditor.findings import Finding
 from stockpipe.auditor.processed_hop import Batch
+from stockpipe.auditor.raw_hop import RawHop
 from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
 from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN
 from stockpipe.common.warehouse.reader import WarehouseReader
@@ -26,7 +27,9 @@ _COUNTED = """
 SELECT w.symbol, w.window_start, w.record_count_15m AS counted, COUNT(q.symbol) AS quoted
 FROM windows w LEFT JOIN quotes q
     ON q.symbol = w.symbol AND q.window_start = w.window_start AND q.position <= w.last_offset
+    LEFT JOIN retired r ON r.partition = w.kafka_partition
 WHERE w.window_start >= (SELECT MIN(window_start) FROM quotes)
+    AND (r.newest IS NULL OR w.window_start > CAST(r.newest AS TIMESTAMP))
 GROUP BY ALL HAVING counted <> quoted ORDER BY ALL
 """
 _UNKNOWN = """
@@ -36,21 +39,24 @@ FROM quotes q
     ANTI JOIN windows w ON w.symbol = q.symbol AND w.window_start = q.window_start AND w.last_offset >= q.position
 GROUP BY ALL ORDER BY ALL
 """
+_RETIRED = pa.schema([("partition", pa.int64()), ("newest", pa.string())])
 
 
-def missing_quotes(reader: WarehouseReader, raw: Sequence[pa.Table], loaded: Sequence[Batch]) -> list[Finding]:
+def missing_quotes(reader: WarehouseReader, raw: RawHop, loaded: Sequence[Batch]) -> list[Finding]:
     """Return a finding for each window that counts other quotes than the raw lake holds.
+
+    Windows that may have quotes which retention removed are left out.
 
     Args:
         reader: the warehouse.
-        raw: raw rows: symbol, event_time, source, kafka_partition, kafka_offset.
+        raw: the quotes' topic, audited.
         loaded: the batches in the warehouse, of either realtime dataset.
     """
-    if not raw:
+    if not raw.rows:
         return []
     table = reader.qualified(REALTIME_STOCK_ANALYTICS)
     windows = reader.query(
-        f"SELECT symbol, window_start, record_count_15m, last_offset FROM {table} "
+        f"SELECT symbol, window_start, record_count_15m, last_offset, kafka_partition FROM {table} "
         "WHERE EXTRACT(MINUTE FROM window_start) IN (0, 15, 30, 45)"
     )
     ranges = [
@@ -59,9 +65,11 @@ def missing_quotes(reader: WarehouseReader, raw: Sequence[pa.Table], loaded: Seq
         if batch.manifest.dataset == "realtime_live"
         for entry in batch.manifest.inputs
     ]
+    retired = [{"partition": mark.partition, "newest": mark.max_event_time} for mark in raw.retired.values()]
     schema = pa.schema([("partition", pa.int64()), ("first", pa.int64()), ("last", pa.int64())])
     with duckdb.connect() as engine:
-        engine.register("raw", pa.concat_tables(raw))
+        engine.register("raw", pa.concat_tables(raw.rows))
+        engine.register("retired", pa.Table.from_pylist(retired, _RETIRED))
         engine.register("windows", windows.rename_columns([name.lower() for name in windows.column_names]))
         engine.register("streamed", pa.Table.from_pylist(ranges, schema))
         engine.execute(_QUOTES)

@@ -155,3 +155,66 @@ class LoaderMetrics:
             buckets=_LATENCY_SECONDS,
             registry=registry,
         )
+
+
+class AuditorMetrics:
+    """What `stockpipe-auditor watch` exports, of the days it audits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unaccounted = Gauge(
+            "stockpipe_records_unaccounted",
+            "Records or rows that a hop can't account for in two audits in a row",
+            ["hop"],
+            registry=registry,
+        )
+        self.gap_offsets = Gauge(
+            "stockpipe_auditor_manifest_gap_offsets",
+            "Offsets between raw manifests that none covers",
+            ["topic"],
+            registry=registry,
+        )
+        self.overlap_offsets = Gauge(
+            "stockpipe_auditor_manifest_overlap_offsets",
+            "Offsets that two raw manifests cover",
+            ["topic"],
+            registry=registry,
+        )
+        self.orphans = Gauge(
+            "stockpipe_auditor_orphan_objects",
+            "Objects that no manifest needs and `stockpipe-auditor maintain` would remove",
+            ["prefix"],
+            registry=registry,
+        )
+        self.offsets_waiting = Gauge(
+            "stockpipe_auditor_offsets_waiting",
+            "Offsets in Kafka, not yet in the raw lake",
+            ["topic"],
+            registry=registry,
+        )
+        self.records_waiting = Gauge(
+            "stockpipe_auditor_records_waiting",
+            "Raw records that no batch of the dataset has read yet",
+            ["dataset"],
+            registry=registry,
+        )
+        self.batches_waiting = Gauge(
+            "stockpipe_auditor_batches_waiting",
+            "Processed batches, not yet in the warehouse",
+            ["dataset"],
+            registry=registry,
+        )
+        self.audits = Counter("stockpipe_auditor_audits_total", "Audits that were finished", registry=registry)
+        self.failures = Counter(
+            "stockpipe_auditor_failures_total", "Audits that could not be finished", registry=registry
+        )
+        self.audit_seconds = Histogram(
+            "stockpipe_auditor_audit_seconds",
+            "Duration of one audit",
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )
+        self.last_success = Gauge(
+            "stockpipe_auditor_last_success_timestamp_seconds",
+            "When the last audit was finished, seconds since the epoch",
+            registry=registry,
+        )

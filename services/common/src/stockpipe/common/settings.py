@@ -97,6 +97,11 @@ class KafkaSettings(ServiceSettings):
         """Return the name of the topic of this kind."""
         return self.kafka_topic_realtime if kind == "realtime" else self.kafka_topic_batch
 
+    @property
+    def topics(self) -> dict[TopicKind, str]:
+        """Return the name of every topic by its kind."""
+        return {"realtime": self.kafka_topic_realtime, "batch": self.kafka_topic_batch}
+
     def consumer_group(self, kind: TopicKind) -> str:
         """Return the name of the group that lands topics of this kind in the lake."""
         return self.kafka_consumer_group_prefix + kind

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from stockpipe.common.contracts.manifests import ProcessedManifest
 from stockpipe.common.contracts.tables import Table
 from stockpipe.common.errors import ConfigError, Unavailable
-from stockpipe.common.lake.processed_rows import BATCH_ROWS, BatchDamaged, file_schema, read_file
+from stockpipe.common.lake.batch_rows import BatchRows
+from stockpipe.common.lake.processed_rows import BATCH_ROWS, BatchDamaged, file_schema
 from stockpipe.common.lake.store import ObjectStore
 
 
@@ -51,13 +52,12 @@ def _write(path: Path, store: ObjectStore, manifest: ProcessedManifest, table: T
     waiting: list[pa.RecordBatch] = []
     try:
         with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=texts) as writer:
-            for file in manifest.files:
-                for batch in read_file(store, file, table):
-                    rows += batch.num_rows
-                    waiting.append(batch)
-                    if rows - written >= BATCH_ROWS:
-                        writer.write_table(pa.Table.from_batches(waiting, schema))
-                        waiting, written = [], rows
+            for batch in BatchRows(store, manifest.dataset).read(manifest):
+                rows += batch.num_rows
+                waiting.append(batch)
+                if rows - written >= BATCH_ROWS:
+                    writer.write_table(pa.Table.from_batches(waiting, schema))
+                    waiting, written = [], rows
             writer.write_table(pa.Table.from_batches(waiting, schema))
     except OSError as error:
         raise Unavailable(f"staging file {path}: {error.strerror or error}; free space or mend the disk") from error

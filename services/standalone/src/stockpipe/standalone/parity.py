@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from stockpipe.common.contracts.manifests import DatasetName
 from stockpipe.common.contracts.tables import DATASETS, REALTIME_STOCK_ANALYTICS
+from stockpipe.common.lake.batch_rows import BatchRows
 from stockpipe.common.lake.manifests import processed_manifests
-from stockpipe.common.lake.processed_rows import file_schema, read_file
+from stockpipe.common.lake.processed_rows import file_schema
 from stockpipe.common.lake.store import ObjectStore
 
 RELATIVE = 1e-9
@@ -45,10 +46,9 @@ def compare_windows(store: ObjectStore) -> Parity:
 
 
 def _rows(store: ObjectStore, dataset: DatasetName) -> pa.Table:
-    table = DATASETS[dataset].table
-    manifests = list(processed_manifests(store, dataset))
-    batches = [batch for manifest in manifests for file in manifest.files for batch in read_file(store, file, table)]
-    return pa.Table.from_batches(batches, file_schema(table))
+    rows = BatchRows(store, dataset)
+    batches = [batch for manifest in processed_manifests(store, dataset) for batch in rows.read(manifest)]
+    return pa.Table.from_batches(batches, file_schema(DATASETS[dataset].table))
 
 
 def _compared(name: str) -> bool:

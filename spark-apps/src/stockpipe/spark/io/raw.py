@@ -15,9 +15,10 @@ from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import OffsetRange, RawManifest
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
-from stockpipe.common.errors import ConfigError
+from stockpipe.common.errors import ConfigError, DataRefused
 from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.common.lake.raw_rows import FIRST_COLUMNS, OFFSET_COLUMN, PARTITION_COLUMN, RAW_COLUMNS
+from stockpipe.common.lake.retention import raw_retentions
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
 
@@ -49,10 +50,13 @@ def select_raw(
 
     Raises:
         ManifestDamaged: a manifest can't be read.
+        DataRefused: retention has removed some of it.
     """
     manifests = [
         manifest for manifest in raw_manifests(store, topic) if manifest.objects and _overlaps(manifest, since, until)
     ]
+    # Marks are written before manifests go, so looking for them now finds what the list above may lack.
+    _refuse_retired(store, topic, since)
     keys: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for manifest in manifests:
         keys[tuple(manifest.columns or ())] += [entry.key for entry in manifest.objects]
@@ -63,6 +67,18 @@ def select_raw(
             OffsetRange(topic=m.topic, partition=m.partition, start=m.start, end=m.end) for m in manifests
         ),
     )
+
+
+def _refuse_retired(store: ObjectStore, topic: str, since: datetime | None) -> None:
+    for retired in raw_retentions(store, topic):
+        newest = retired.max_event_time
+        if newest and (since is None or newest >= to_text(since)):
+            wanted = f"records from {to_text(since)} on are needed" if since else "all records are needed"
+            raise DataRefused(
+                f"retention removed raw records up to {newest} of {topic} partition {retired.partition} (offsets "
+                f"before {retired.end}, on {retired.retained_at[:10]}), {wanted}: the result would lack some. Choose "
+                "later days"
+            )
 
 
 def _overlaps(manifest: RawManifest, since: datetime | None, until: datetime | None) -> bool:

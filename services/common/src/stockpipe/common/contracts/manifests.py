@@ -84,7 +84,7 @@ class ManifestDamaged(PipelineError):
     """A manifest can't be read or contradicts itself."""
 
 
-def encode(manifest: RawManifest | ProcessedManifest) -> bytes:
+def encode(manifest: msgspec.Struct) -> bytes:
     """Return the manifest as indented JSON; people read manifests too."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2)
 

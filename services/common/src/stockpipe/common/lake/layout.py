@@ -1,6 +1,7 @@
 """Every key of the lake is made here, and taken apart here."""
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from urllib.parse import unquote
 
@@ -9,6 +10,10 @@ from stockpipe.common.ids import batch_day
 
 RAW_MANIFESTS = "raw/_manifests"
 PROCESSED_MANIFESTS = "processed/_manifests"
+RAW_RETENTIONS = "raw/_retained"
+PROCESSED_RETENTIONS = "processed/_retained"
+COMPACTIONS = "processed/_compactions"
+COMPACTED = "processed/compacted"
 
 
 def realtime_object(first_event: datetime, partition: int, first: int, last: int, suffix: str) -> str:
@@ -71,6 +76,32 @@ def batch_of_manifest(key: str) -> str:
     return key.rpartition("/")[2].removesuffix(".json")
 
 
+def raw_retention_prefix(topic: str, partition: int | None = None) -> str:
+    """Return the prefix of the marks of what retention removed of a topic, or of one of its partitions."""
+    prefix = f"{RAW_RETENTIONS}/{topic}/"
+    return prefix if partition is None else f"{prefix}partition={partition:02d}/"
+
+
+def processed_retention_prefix(dataset: DatasetName) -> str:
+    """Return the prefix of the marks of what retention removed of a dataset."""
+    return f"{PROCESSED_RETENTIONS}/{dataset}/"
+
+
+def retention_mark(prefix: str, number: int) -> str:
+    """Return the key of the mark `number` below its prefix; a higher number replaces all lower ones."""
+    return f"{prefix}{number:08d}.json"
+
+
+def compaction_prefix(dataset: DatasetName, day: date) -> str:
+    """Return the prefix of the compaction records of batches of one day."""
+    return f"{COMPACTIONS}/{dataset}/date={day.isoformat()}/"
+
+
+def compacted_file(dataset: DatasetName, day: date, name: str, suffix: str, number: int) -> str:
+    """Return the key of a file with the rows of many batches of one day; `suffix` is that of the attempt."""
+    return f"{COMPACTED}/{dataset}/date={day.isoformat()}/part-{name}-{suffix}-{number:05d}.parquet"
+
+
 def live_file(window_day: date, batch_id: str) -> str:
     """Return the key of the stream's rows of one micro-batch whose windows start on one day (UTC)."""
     return (
@@ -89,6 +120,16 @@ def historical_folder(run_day: date) -> str:
 
 
 REALTIME_FOLDER = "processed/realtime"
+OBJECT_PREFIXES = ("raw/realtime", "raw/historical", REALTIME_FOLDER, "processed/realtime_live", "processed/historical")
+"""What raw and processed objects begin with; those of compaction lie elsewhere."""
+
+
+def day_prefixes(days: Iterable[date]) -> Iterator[str]:
+    """Yield the prefixes of all raw and processed objects of these days."""
+    for day in days:
+        for prefix in OBJECT_PREFIXES[:-1]:
+            yield f"{prefix}/year={day:%Y}/month={day:%m}/day={day:%d}/"
+        yield f"{historical_folder(day)}/"
 
 
 def symbol_of(key: str) -> str | None:

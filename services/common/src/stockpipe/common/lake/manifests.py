@@ -1,6 +1,7 @@
 """Writing, finding and walking manifests in a store."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 
 from stockpipe.common.contracts.manifests import (
@@ -13,6 +14,7 @@ from stockpipe.common.contracts.manifests import (
     encode,
 )
 from stockpipe.common.lake import layout
+from stockpipe.common.lake.retention import raw_retention
 from stockpipe.common.lake.store import ObjectExists, ObjectMissing, ObjectStore
 
 
@@ -38,9 +40,14 @@ def find_raw(store: ObjectStore, topic: str, partition: int, start: int) -> RawM
 def chain_end(store: ObjectStore, topic: str, partition: int, start: int) -> int:
     """Return the offset that follows the unbroken chain of commit records from `start`.
 
+    Offsets whose records retention has removed were committed too: the chain goes on after them.
+
     Raises:
         ManifestDamaged: a commit record doesn't end after its start.
     """
+    retired = raw_retention(store, topic, partition)
+    if retired and retired.start <= start < retired.end:
+        start = retired.end
     while manifest := find_raw(store, topic, partition, start):
         if manifest.end <= start:
             raise ManifestDamaged(f"raw manifest {layout.raw_manifest(topic, partition, start)} ends at {manifest.end}")
@@ -49,10 +56,11 @@ def chain_end(store: ObjectStore, topic: str, partition: int, start: int) -> int
 
 
 def raw_manifests(store: ObjectStore, topic: str) -> Iterator[RawManifest]:
-    """Yield all commit records of a topic, by partition and offset."""
+    """Yield all commit records of a topic, by partition and offset, without any that retention removes meanwhile."""
     for info in store.list(layout.raw_manifest_prefix(topic)):
         if layout.parse_raw_manifest(info.key):
-            yield decode_raw(info.key, store.get(info.key))
+            with suppress(ObjectMissing):
+                yield decode_raw(info.key, store.get(info.key))
 
 
 def commit_processed(store: ObjectStore, manifest: ProcessedManifest) -> ProcessedManifest:
@@ -86,7 +94,10 @@ def processed_keys(store: ObjectStore, dataset: DatasetName, since: date | None 
             yield info.key
 
 
-def processed_manifests(store: ObjectStore, dataset: DatasetName) -> Iterator[ProcessedManifest]:
-    """Yield all commit records of a dataset, oldest first."""
-    for key in processed_keys(store, dataset):
-        yield decode_processed(key, store.get(key))
+def processed_manifests(
+    store: ObjectStore, dataset: DatasetName, since: date | None = None
+) -> Iterator[ProcessedManifest]:
+    """Yield a dataset's commit records, oldest first, without any that retention removes meanwhile."""
+    for key in processed_keys(store, dataset, since):
+        with suppress(ObjectMissing):
+            yield decode_processed(key, store.get(key))

@@ -1,0 +1,120 @@
+"""Audits the last days again and again; what doesn't balance becomes a metric."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
+
+from stockpipe.auditor.books import HOPS, Books, audit
+from stockpipe.auditor.findings import Finding, Period
+from stockpipe.auditor.maintenance.garbage import ORPHAN, Collector
+from stockpipe.auditor.maintenance.progress import Progress
+from stockpipe.auditor.manifest_cache import ManifestCache
+from stockpipe.auditor.settings import AuditWatchSettings
+from stockpipe.common.clock import Clock
+from stockpipe.common.errors import PipelineError
+from stockpipe.common.lake import layout
+from stockpipe.common.lake.store import ObjectInfo, ObjectStore
+from stockpipe.common.logs import Logger
+from stockpipe.common.metrics import AuditorMetrics
+from stockpipe.common.warehouse.reader import WarehouseReader
+
+Subject = tuple[str, str]
+OpenReader = Callable[[], AbstractContextManager[WarehouseReader]]
+
+
+class AuditWatch:
+    """Audits every `audit_seconds`.
+
+    The places are read one after the other while everything is running, so a finding may be something on its way. It
+    counts, and is logged, once it is there in two audits in a row.
+    """
+
+    def __init__(
+        self,
+        settings: AuditWatchSettings,
+        store: ObjectStore,
+        open_reader: OpenReader,
+        clock: Clock,
+        metrics: AuditorMetrics,
+        log: Logger,
+    ) -> None:
+        self._settings = settings
+        self._store = ManifestCache(store)
+        self._open_reader = open_reader
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._before: set[Subject] = set()
+        self._known: set[Subject] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Audit until `stop` is set; what can't be reached or read is logged, counted and tried again."""
+        while not stop.is_set():
+            started = self._clock.monotonic()
+            try:
+                self.audit_once()
+            except PipelineError as error:
+                self._metrics.failures.inc()
+                self._log.warning("audit_failed", error=str(error), retry_seconds=self._settings.audit_seconds)
+            else:
+                self._metrics.audits.inc()
+                self._metrics.last_success.set(self._clock.now().timestamp())
+                self._metrics.audit_seconds.observe(self._clock.monotonic() - started)
+            passed = self._clock.monotonic() - started
+            self._clock.wait(max(0.0, self._settings.audit_seconds - passed), stop)
+
+    def audit_once(self) -> None:
+        """Audit and set the metrics.
+
+        Raises:
+            PipelineError: Kafka, the store or the warehouse can't be reached or read.
+        """
+        first = (self._clock.now() - timedelta(days=self._settings.audit_days)).date()
+        with self._open_reader() as reader:
+            books = audit(self._settings, Period(first, None), self._store, reader)
+        self._export(books)
+        self._export_orphans(first)
+
+    def _export(self, books: Books) -> None:
+        metrics = self._metrics
+        subjects = {_subject(finding) for finding in books.findings}
+        lasting = [finding for finding in books.findings if _subject(finding) in self._before]
+        counts: Counter[str] = Counter()
+        for finding in lasting:
+            counts[finding.hop] += finding.count
+            if _subject(finding) not in self._known:
+                self._log.error("unaccounted", hop=finding.hop, subject=finding.subject, detail=finding.detail)
+        for hop in HOPS:
+            metrics.unaccounted.labels(hop).set(counts[hop])
+        self._before, self._known = subjects, {_subject(finding) for finding in lasting}
+        for topic in self._settings.topics.values():
+            partitions = [each for each in books.partitions if each.topic == topic]
+            metrics.gap_offsets.labels(topic).set(sum(each.gap for each in partitions))
+            metrics.overlap_offsets.labels(topic).set(sum(each.overlap for each in partitions))
+            metrics.offsets_waiting.labels(topic).set(sum(each.waiting for each in partitions))
+        for dataset in books.datasets:
+            metrics.records_waiting.labels(dataset.dataset).set(dataset.waiting)
+            metrics.batches_waiting.labels(dataset.dataset).set(dataset.not_loaded)
+
+    def _export_orphans(self, first: date) -> None:
+        settings = self._settings
+        cutoff = self._clock.now() - timedelta(hours=settings.orphan_hours)
+        progress = Progress(self._clock, self._log)
+        # Objects that are a day old, so of the day before.
+        since = first - timedelta(days=1)
+        collector = Collector(self._store, settings.topics, cutoff, progress, since)
+        found = collector.find(self._objects(since))
+        for name in layout.OBJECT_PREFIXES:
+            count = sum(each.reason == ORPHAN and each.info.key.startswith(f"{name}/") for each in found)
+            self._metrics.orphans.labels(name).set(count)
+
+    def _objects(self, since: date) -> Iterator[ObjectInfo]:
+        days = (self._clock.now().date() - since).days + 1
+        for prefix in layout.day_prefixes(since + timedelta(days=number) for number in range(days)):
+            yield from self._store.list(prefix)
+
+
+def _subject(finding: Finding) -> Subject:
+    return finding.hop, finding.subject
