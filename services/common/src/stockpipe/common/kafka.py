@@ -1,5 +1,6 @@
 """Kafka clients with the defaults that this pipeline was measured with."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
@@ -18,6 +19,9 @@ from stockpipe.common.logs import Logger
 from stockpipe.common.settings import KafkaSettings
 
 METADATA_TIMEOUT_SECONDS = 10.0
+_LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+_LEADERLESS_WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds between tries while a partition has no leader: just after its topic was made, or its broker went."""
 
 _CONSUMER: dict[str, Any] = {
     "enable.auto.commit": False,
@@ -122,15 +126,20 @@ def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> di
     Raises:
         Unavailable: the broker doesn't answer.
     """
-    try:
-        return {
-            partition: consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=METADATA_TIMEOUT_SECONDS
-            )
-            for partition in partitions
-        }
-    except KafkaException as error:
-        raise Unavailable(f"Kafka doesn't tell the offsets of {topic}: {error.args[0].str()}") from error
+    return {partition: _ends(consumer, TopicPartition(topic, partition)) for partition in partitions}
+
+
+def _ends(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    waits = iter(_LEADERLESS_WAITS)
+    while True:
+        try:
+            ends: tuple[int, int] = consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT_SECONDS)
+            return ends
+        except KafkaException as error:
+            wait = next(waits, None) if error.args[0].code() in _LEADERLESS else None
+            if wait is None:
+                raise Unavailable(f"Kafka doesn't tell the offsets of {place.topic}: {error.args[0].str()}") from error
+            time.sleep(wait)
 
 
 READ_SECONDS = 30.0
