@@ -20,7 +20,7 @@ def run_books(settings: BooksSettings) -> int:
     """Run the command and return its exit code."""
     configure_logs("auditor", settings.log_level)
     store = open_lake(settings.lake_url)
-    with open_reader(settings.warehouse_url) as reader:
+    with open_reader(settings) as reader:
         books = audit(settings, store, reader)
     if settings.as_json:
         print(_json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings}))
@@ -32,7 +32,7 @@ def run_books(settings: BooksSettings) -> int:
 def run_trace(settings: TraceSettings) -> int:
     """Run the command and return its exit code."""
     store = open_lake(settings.lake_url)
-    with open_reader(settings.warehouse_url) as reader:
+    with open_reader(settings) as reader:
         found = trace(settings, store, reader)
     print(_json(found) if settings.as_json else render_trace(found))
     return 0
