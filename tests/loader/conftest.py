@@ -1,13 +1,10 @@
 import itertools
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support.loading import Site, SnowflakeSite
-
-MakeSite = Callable[[str, Path], Site]
+from support.loading import MakeSite, Site, SnowflakeSite
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from support.processed import NOW
 
 
 DIALECTS = ("duckdb", "snowflake")
+MakeSite = Callable[[str, Path], "Site"]
 ON_BOTH = pytest.mark.parametrize("site", DIALECTS, indirect=True)
 
 
@@ -34,6 +36,10 @@ class Site:
     folder: Path
     name: str = "warehouse.duckdb"
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+
+    def another(self, name: str) -> "Site":
+        """Return a site like this one, not migrated."""
+        return Site(self.folder / name)
 
     @property
     def lake_url(self) -> str:
@@ -79,9 +85,9 @@ class Site:
         with self.warehouse().open() as session:
             session.execute(sql)
 
-    def rows(self, table: Table, order: str = "ALL") -> list[dict[str, Any]]:
+    def rows(self, table: Table, order: str = "") -> list[dict[str, Any]]:
         with open_reader(self.settings) as reader:
-            found = reader.query(f"SELECT * FROM {reader.qualified(table)} ORDER BY {order}")
+            found = reader.query(f"SELECT * FROM {reader.qualified(table)} ORDER BY {order or ', '.join(table.key)}")
         rows: list[dict[str, Any]] = found.to_pylist()
         return rows
 
@@ -100,6 +106,9 @@ class SnowflakeSite(Site):
 
     server: str = ""
     schema: str = ""
+
+    def another(self, name: str) -> Site:
+        return SnowflakeSite(self.folder / name, server=self.server, schema=f"{self.schema}_{name}")
 
     @property
     def url(self) -> str:

@@ -5,7 +5,8 @@
 
 -- fail: unique_key: symbol and window_start are those of one row only
 SELECT COUNT(*) FROM (
-    SELECT symbol, window_start, ROW_NUMBER() OVER (PARTITION BY symbol, window_start ORDER BY processed_at) AS copy FROM BATCH_IN
+    SELECT symbol, window_start, ROW_NUMBER() OVER (PARTITION BY symbol, window_start ORDER BY processed_at) AS copy
+    FROM BATCH_IN
 ) d
 WHERE d.copy > 1;
 
