@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -72,6 +74,9 @@ BAD_WINDOW: list[tuple[str, Row]] = [
 ]
 
 
+ON_BOTH = pytest.mark.parametrize("bench", DIALECTS, indirect=True)
+
+
 class Bench:
     """One open warehouse for all checks; batches that fail leave no trace in it."""
 
@@ -100,11 +105,11 @@ class Bench:
         ]
 
 
-@pytest.fixture(scope="module", params=DIALECTS)
+@pytest.fixture(scope="module")
 def bench(
     make_site: MakeSite, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Bench]:
-    site = make_site(request.param, tmp_path_factory.mktemp("checks"))
+    site = make_site(getattr(request, "param", "duckdb"), tmp_path_factory.mktemp("checks"))
     with site.warehouse().open() as session:
         yield Bench(site, session)
 
@@ -127,12 +132,27 @@ def test_a_bad_window_is_named(bench: Bench, check: str, changes: Row) -> None:
     assert message.endswith(f"): 1, such as {row['symbol']} {start or 'null'}")
 
 
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("dataset", "good", "bad"), [("daily", daily_row(), BAD_DAILY), ("realtime", window_row(), BAD_WINDOW)]
+)
+def test_every_check_finds_its_rows_in_every_dialect(
+    bench: Bench, dataset: DatasetName, good: Row, bad: list[tuple[str, Row]]
+) -> None:
+    message = bench.failures(
+        dataset, good, *(good | {"symbol": f"S{number:02}"} | changes for number, (_, changes) in enumerate(bad))
+    )
+    found = dict(re.findall(r"(\w+) \([^)]+\): (\d+), such as ", message))
+    assert {name: int(rows) for name, rows in found.items()} == Counter(check for check, _ in bad)
+
+
 def test_checks_are_covered_by_the_tests_above() -> None:
     for table, bad in ((DAILY_STOCK_METRICS, BAD_DAILY), (REALTIME_STOCK_ANALYTICS, BAD_WINDOW)):
         named = {check.name for check in sql_of(table).checks if check.level == "fail"}
         assert named - {check for check, _ in bad} == {"unique_key"}
 
 
+@ON_BOTH
 def test_surplus_rows_of_a_key_are_counted(bench: Bench) -> None:
     message = bench.failures("daily", daily_row(), daily_row(), daily_row(), daily_row(symbol="GOOD"))
     assert (
@@ -140,6 +160,7 @@ def test_surplus_rows_of_a_key_are_counted(bench: Bench) -> None:
     )
 
 
+@ON_BOTH
 def test_at_most_three_rows_are_named_in_the_order_of_their_keys(bench: Bench) -> None:
     message = bench.failures("daily", *(daily_row(symbol=symbol, daily_volume=-1) for symbol in "DBCA"))
     assert message.endswith("volumes (volumes are 0 or more): 4, such as A 2024-05-13, B 2024-05-13, C 2024-05-13")
@@ -151,11 +172,13 @@ def test_all_failed_checks_are_reported_at_once(bench: Bench) -> None:
     assert "volume_trend (" in message
 
 
+@ON_BOTH
 def test_times_within_the_tolerance_pass(bench: Bench) -> None:
     bench.load("daily", daily_row(date=date(2024, 5, 15), processed_at=SOON))
     bench.load("realtime", window_row(window_start=NOW, last_event_time=SOON))
 
 
+@ON_BOTH
 def test_old_rows_are_loaded_with_a_warning(bench: Bench) -> None:
     assert bench.load("daily", daily_row(date=date(2024, 5, 6)), daily_row(date=date(2024, 5, 3))) == {"fresh": 2}
     old_window = window_row(window_start=START - timedelta(hours=1))

@@ -25,7 +25,6 @@ from stockpipe.loader.warehouse import Warehouse, open_warehouse
 from support.clocks import ManualClock
 from support.processed import NOW
 
-
 DIALECTS = ("duckdb", "snowflake")
 MakeSite = Callable[[str, Path], "Site"]
 ON_BOTH = pytest.mark.parametrize("site", DIALECTS, indirect=True)

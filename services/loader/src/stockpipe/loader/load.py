@@ -7,8 +7,8 @@ recorded, so a repetition finds it and stops.
 
 Two loaders of one batch can't both commit, even if the warehouse reads what others commit in the middle of a
 transaction and holds no unique keys, as Snowflake does: writing the counts updates the record, so it takes the lock of
-LOADED_BATCHES until COMMIT, and the look after it is a statement of its own. Who gets the lock second therefore sees the
-record of the first, and rolls back. Everyone locks LOADED_BATCHES and the batch's table in the same order.
+LOADED_BATCHES until COMMIT, and the look after it is a statement of its own. Who gets the lock second therefore sees
+the record of the first, and rolls back. Everyone writes LOADED_BATCHES and the batch's table in the same order.
 """
 
 from datetime import UTC, datetime
@@ -26,7 +26,6 @@ from stockpipe.loader.checks import run_checks
 from stockpipe.loader.staging import staged_file
 from stockpipe.loader.tables import sql_of
 from stockpipe.loader.warehouse import Session, Value
-
 
 _OF_BATCH = "FROM LOADED_BATCHES WHERE dataset = :dataset AND batch_id = :batch_id"
 _WRITE_COUNTS = (

@@ -1,4 +1,4 @@
-"""The Snowflake dialect: a batch goes by PUT to an internal stage, by COPY into a temporary table, by MERGE to its rows.
+"""The Snowflake dialect: a batch goes by PUT to an internal stage, by COPY to a temporary table, by MERGE to its place.
 
     CREATE TEMPORARY STAGE → PUT → CREATE TEMPORARY TABLE BATCH_IN → COPY INTO      DDL, so before the transaction
     BEGIN → record the batch → MERGE → counts → COMMIT                              see `load.py`
