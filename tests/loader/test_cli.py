@@ -86,8 +86,8 @@ def test_a_failed_check_is_one_line_with_name_and_count(program: Program) -> Non
     code, out, err = program.load("daily")
     assert (code, out) == (1, "")
     assert (
-        err
-        == "stockpipe-loader: error: checks failed, rows by check: volumes (volumes are 0 or more): 2, such as AAPL 2024-05-13, B 2024-05-13\n"
+        err == "stockpipe-loader: error: checks failed, rows by check: "
+        "volumes (volumes are 0 or more): 2, such as AAPL 2024-05-13, B 2024-05-13\n"
     )
 
 

@@ -26,7 +26,11 @@ CASES: list[tuple[errors.Error, type[PipelineError], str]] = [
         Unavailable,
         "SNOWFLAKE_ACCOUNT",
     ),
-    (errors.HttpError("404 Not Found: post x.snowflakecomputing.com", errno=290404), Unavailable, "SNOWFLAKE_ACCOUNT"),
+    (
+        errors.HttpError(msg="404 Not Found: post x.snowflakecomputing.com", errno=290404),
+        Unavailable,
+        "SNOWFLAKE_ACCOUNT",
+    ),
     (errors.ForbiddenError(), Unavailable, "SNOWFLAKE_ACCOUNT"),
     (errors.ServiceUnavailableError(), Unavailable, "SNOWFLAKE_HOST"),
     (errors.OperationalError("Failed to upload", errno=253003), Unavailable, "network"),
