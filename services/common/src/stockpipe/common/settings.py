@@ -163,7 +163,9 @@ class WarehouseSettings(ServiceSettings):
     snowflake_host: str | None = Field(
         None, description="URL of the server where it isn't the account's own: private link or a test server"
     )
-    snowflake_login_seconds: int = Field(30, ge=1, le=600, description="Seconds until a log-in is given up")
+    snowflake_login_seconds: int = Field(
+        30, ge=1, le=600, description="Seconds until a log-in is given up, checked between tries"
+    )
     snowflake_statement_seconds: int = Field(
         600, ge=1, description="Seconds until a statement is cancelled, new tries over a broken network included"
     )

@@ -68,8 +68,8 @@ class SnowflakeSession:
         ((version,),) = self.fetch("SELECT CURRENT_VERSION()")
         about = self._connection
         return (
-            f"Snowflake {version}, account {about.account}, user {about.user}, role {about.role or 'default'}, "
-            f"warehouse {about.warehouse or 'default'}"
+            f"Snowflake {version}, account {about.account}, user {about.user}, role {about.role or 'none'}, "
+            f"warehouse {about.warehouse or 'none'}"
         )
 
     def native_type(self, type_: ColumnType) -> str:

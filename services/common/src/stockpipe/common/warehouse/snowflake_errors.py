@@ -67,14 +67,13 @@ def translated(unavailable: type[Unavailable] = Unavailable) -> Iterator[None]:
 
 
 def _meaning(error: errors.Error) -> tuple[type[PipelineError], str]:
-    number = error.errno if error.errno is not None else -1
-    if known := MEANINGS.get(number):
-        return known
+    if error.errno in MEANINGS:
+        return MEANINGS[error.errno]
     if _SUSPENDED.search(str(error.msg)):
         return Unavailable, _WAREHOUSE
     if isinstance(error, errors.OperationalError) or not isinstance(error, errors.DatabaseError):
         return Unavailable, _REACH
-    if number in _CONNECTOR or str(error.sqlstate).startswith("08"):
+    if error.errno in _CONNECTOR or str(error.sqlstate).startswith("08"):
         return Unavailable, _REACH
     return PipelineError, ""
 
