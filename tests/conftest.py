@@ -6,6 +6,7 @@ import pytest
 from stockpipe.standalone.broker import Broker, running_broker
 from stockpipe.standalone.minio import MinioServer, running_minio
 from support.buckets import require_minio
+from support.fakesnow import running_fakesnow
 
 hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("fixed")
@@ -30,3 +31,10 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
     require_minio()
     with running_minio(tmp_path_factory.mktemp("minio")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def snowflake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Snowflake for the whole run; every test has a schema of its own in it."""
+    with running_fakesnow(tmp_path_factory.mktemp("fakesnow") / "server.log") as url:
+        yield url

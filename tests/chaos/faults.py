@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaos.world import World
-from support.faulty_proxy import answering, cutting_uploads, hanging, losing_answers, passing, slow
+from support.faulty_proxy import Mode, answering, cutting_uploads, hanging, losing_answers, passing, slow
 
 End = Callable[[], None]
 
@@ -62,10 +62,18 @@ def _freeze_store(world: World, _rng: random.Random) -> End:
     return lambda: world.minio.process.send(signal.SIGCONT)
 
 
-def _store_fault(name: str, mode: Callable[[random.Random], Callable[..., None]]) -> Fault:
+def _store_fault(name: str, mode: Callable[[random.Random], Mode]) -> Fault:
     def begin(world: World, rng: random.Random) -> End:
         world.proxy.set_mode(mode(rng))
         return lambda: world.proxy.set_mode(passing)
+
+    return Fault(name, begin)
+
+
+def _warehouse_fault(name: str, mode: Mode) -> Fault:
+    def begin(world: World, _rng: random.Random) -> End:
+        world.warehouse.proxy.set_mode(mode)
+        return lambda: world.warehouse.proxy.set_mode(passing)
 
     return Fault(name, begin)
 
@@ -79,11 +87,6 @@ def _doom(world: World, rng: random.Random) -> End:
     moment, kind = rng.choice(["before", "after"]), rng.choice(["object", "manifest"])
     world.doom(moment, kind, rng.randint(1, 6))
     return world.spare
-
-
-def _freeze_warehouse(world: World, _rng: random.Random) -> End:
-    world.warehouse.freeze()
-    return world.warehouse.thaw
 
 
 FAULTS = (
@@ -101,5 +104,7 @@ FAULTS = (
     _store_fault("answers are lost", lambda _rng: losing_answers),
     Fault("consumers 1-3-1", _scale),
     Fault("kill consumer at a write", _doom),
-    Fault("freeze warehouse", _freeze_warehouse),
+    _warehouse_fault("warehouse hangs", hanging),
+    _warehouse_fault("warehouse answers 503", answering(503)),
+    _warehouse_fault("warehouse's answers are lost", losing_answers),
 )

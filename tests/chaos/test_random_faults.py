@@ -16,7 +16,7 @@ import pytest
 
 from chaos.faults import FAULTS, Fault
 from chaos.oracle import Landed
-from chaos.warehouses import DuckDBFile
+from chaos.warehouses import Warehouse, address_of
 from chaos.world import TOPIC, World, running_world
 from stockpipe.standalone.broker import running_broker
 from stockpipe.standalone.minio import MinioServer
@@ -34,13 +34,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, minio: MinioServer) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, minio: MinioServer, snowflake_server: str) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("chaos")
     rng = random.Random(1)
     with (
         running_broker(folder / "kafka") as broker,
         faulty_proxy(minio.address) as proxy,
-        running_world(folder, broker, minio, proxy, DuckDBFile(folder), rng) as running,
+        faulty_proxy(address_of(snowflake_server)) as before_warehouse,
+        running_world(folder, broker, minio, proxy, Warehouse(snowflake_server, before_warehouse), rng) as running,
     ):
         running.traffic.send(100, threading.Event())
         running.traffic.flush()

@@ -1,55 +1,43 @@
-"""The warehouse of a chaos run."""
+"""The warehouse of a chaos run: a Snowflake behind a proxy that fails on demand."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+from urllib.parse import urlsplit
 
 from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
-from stockpipe.common.errors import Unavailable
 from stockpipe.common.warehouse.reader import open_reader
+from support.faulty_proxy import FaultyProxy
+from support.loading import SnowflakeSite
+
+SCHEMA = "CHAOS"
 
 
-class Warehouse(Protocol):
-    """Where the loader loads to."""
+class Warehouse:
+    """A schema of its own on the server at `url`; programs go through the proxy, we don't."""
+
+    def __init__(self, url: str, proxy: FaultyProxy) -> None:
+        self.proxy = proxy
+        self._direct = SnowflakeSite(Path("/unused"), server=url, schema=SCHEMA)
+        self._variables = SnowflakeSite(
+            Path("/unused"), server="http://{}:{}".format(*proxy.address), schema=SCHEMA
+        ).environment()
+        del self._variables["LAKE_URL"]
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables that name it."""
-        ...
+        return self._variables
 
     def windows(self) -> list[dict[str, Any]]:
         """Return symbol, window_start, record_count_15m and volume_sum_15m of every window."""
-        ...
-
-    def freeze(self) -> None:
-        """Make it stop answering, where it is a server."""
-        ...
-
-    def thaw(self) -> None:
-        """Let it answer again."""
-        ...
-
-
-class DuckDBFile:
-    """A warehouse in a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self._url = f"duckdb://{folder}/warehouse.duckdb"
-
-    def environment(self) -> Mapping[str, str]:
-        return {"WAREHOUSE_URL": self._url}
-
-    def windows(self) -> list[dict[str, Any]]:
-        try:
-            with open_reader(self._url) as reader:
-                name = reader.qualified(REALTIME_STOCK_ANALYTICS)
-                found = reader.query(f"SELECT symbol, window_start, record_count_15m, volume_sum_15m FROM {name}")
-        except Unavailable:
-            return []
+        with open_reader(self._direct.settings) as reader:
+            name = reader.qualified(REALTIME_STOCK_ANALYTICS)
+            found = reader.query(f"SELECT symbol, window_start, record_count_15m, volume_sum_15m FROM {name}")
         rows: list[dict[str, Any]] = found.to_pylist()
         return rows
 
-    def freeze(self) -> None:
-        pass
 
-    def thaw(self) -> None:
-        pass
+def address_of(url: str) -> tuple[str, int]:
+    """Return host and port of the server's URL."""
+    parts = urlsplit(url)
+    return str(parts.hostname), int(parts.port or 0)

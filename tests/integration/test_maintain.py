@@ -40,7 +40,7 @@ def maintain(finished: Finished, copy: Copy, days: int) -> Report:
         warehouse_url=copy.folder.warehouse_url,
         apply=True,
     )
-    with open_reader(settings.warehouse_url) as reader:
+    with open_reader(settings) as reader:
         facts = Facts(read_loaded(reader), committed_by_partition(settings, "realtime"))
     clock = ManualClock(SystemClock().now() + timedelta(days=days))
     store = FolderStore(copy.folder.path / "lake")
@@ -67,7 +67,7 @@ def test_the_books_of_a_real_lake_balance_after_weeks_of_maintenance(finished: F
     # A new warehouse is loaded from the compacted files.
     site = Site(copy.folder.path, "again.duckdb")
     site.migrate()
-    with open_reader(copy.folder.warehouse_url) as reader:
+    with open_reader(copy.folder.warehouse) as reader:
         loaded = read_loaded(reader)
     for dataset, batches in loaded.items():
         for batch in sorted(batches):

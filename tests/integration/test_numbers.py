@@ -21,7 +21,7 @@ SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 
 def warehouse(finished: Finished, table: Any) -> list[dict[str, Any]]:
-    with open_reader(finished.folder.warehouse_url) as reader:
+    with open_reader(finished.folder.warehouse) as reader:
         rows: list[dict[str, Any]] = reader.query(f"SELECT * FROM {reader.qualified(table)}").to_pylist()
     return rows
 

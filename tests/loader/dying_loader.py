@@ -11,8 +11,10 @@ from typing import NoReturn
 from stockpipe.common.cli import run_program
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.loader.cli import Loader
-from stockpipe.loader.duckdb_warehouse import DuckDBSession, DuckDBWarehouse
-from stockpipe.loader.warehouse import Session
+from stockpipe.loader.duckdb_warehouse import DuckDBSession
+from stockpipe.loader.settings import LoaderWarehouseSettings
+from stockpipe.loader.snowflake_warehouse import SnowflakeSession
+from stockpipe.loader.warehouse import Session, Warehouse, open_warehouse
 
 
 def die() -> NoReturn:
@@ -20,30 +22,45 @@ def die() -> NoReturn:
     raise AssertionError("still alive")
 
 
-class DyingSession(DuckDBSession):
+class Dying:
     when: str
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with super().transaction():
+        with super().transaction():  # type: ignore[misc]
             yield
             if self.when == "before-commit":
                 die()
         die()
 
 
-class DyingWarehouse(DuckDBWarehouse):
+class DyingDuckDBSession(Dying, DuckDBSession):
+    pass
+
+
+class DyingSnowflakeSession(Dying, SnowflakeSession):
+    pass
+
+
+class DyingWarehouse:
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    @property
+    def url(self) -> str:
+        return self._warehouse.url
+
     @contextmanager
     def open(self, *, create: bool = False) -> Iterator[Session]:
-        with super().open(create=create) as session:
-            session.__class__ = DyingSession
+        with self._warehouse.open(create=create) as session:
+            session.__class__ = DyingDuckDBSession if isinstance(session, DuckDBSession) else DyingSnowflakeSession
             yield session
 
 
-def open_dying(url: str, lock_seconds: float, clock: Clock, stop: threading.Event) -> DyingWarehouse:
-    return DyingWarehouse(url, lock_seconds, clock, stop)
+def open_dying(settings: LoaderWarehouseSettings, clock: Clock, stop: threading.Event) -> DyingWarehouse:
+    return DyingWarehouse(open_warehouse(settings, clock, stop))
 
 
 if __name__ == "__main__":
-    DyingSession.when = sys.argv[1]
+    Dying.when = sys.argv[1]
     run_program("stockpipe-loader", Loader(SystemClock(), open_dying).commands, sys.argv[2:])

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -14,7 +16,7 @@ from stockpipe.loader.checks import ChecksFailed, parse_checks
 from stockpipe.loader.load import load_batch
 from stockpipe.loader.tables import all_tables, sql_of
 from stockpipe.loader.warehouse import Session
-from support.loading import Site
+from support.loading import DIALECTS, MakeSite, Site
 from support.processed import NOW, Row, daily_row, manifest_of, window_row, write_file
 
 SOON = NOW + timedelta(seconds=50)
@@ -72,6 +74,9 @@ BAD_WINDOW: list[tuple[str, Row]] = [
 ]
 
 
+ON_BOTH = pytest.mark.parametrize("bench", DIALECTS, indirect=True)
+
+
 class Bench:
     """One open warehouse for all checks; batches that fail leave no trace in it."""
 
@@ -95,14 +100,16 @@ class Bench:
 
     def _everything(self) -> list[object]:
         return [
-            self._session.fetch(f"SELECT * FROM {table.database}.{table.name} ORDER BY ALL") for table in all_tables()
+            self._session.fetch(f"SELECT * FROM {self._site.qualified(table)} ORDER BY {', '.join(table.key)}")
+            for table in all_tables()
         ]
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    site = Site(tmp_path_factory.mktemp("checks"))
-    site.migrate()
+def bench(
+    make_site: MakeSite, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Bench]:
+    site = make_site(getattr(request, "param", "duckdb"), tmp_path_factory.mktemp("checks"))
     with site.warehouse().open() as session:
         yield Bench(site, session)
 
@@ -111,14 +118,32 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def test_a_bad_daily_row_is_named(bench: Bench, check: str, changes: Row) -> None:
     message = bench.failures("daily", daily_row(symbol="GOOD"), daily_row(**changes))
     assert f" {check} (" in message
-    assert message.count("): 1") == message.count("(") == 1, "no other check may find rows"
+    assert message.count("): 1, such as ") == message.count("(") == 1, "no other check may find rows"
+    row = daily_row() | changes
+    assert message.endswith(f"such as {row['symbol'] or 'null'} {row['date'] or 'null'}")
 
 
 @pytest.mark.parametrize(("check", "changes"), BAD_WINDOW)
 def test_a_bad_window_is_named(bench: Bench, check: str, changes: Row) -> None:
     message = bench.failures("realtime", window_row(symbol="GOOD"), window_row() | changes)
     assert f" {check} (" in message
-    assert message.endswith("): 1")
+    row = window_row() | changes
+    start = row["window_start"] and row["window_start"].replace(tzinfo=None)
+    assert message.endswith(f"): 1, such as {row['symbol']} {start or 'null'}")
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("dataset", "good", "bad"), [("daily", daily_row(), BAD_DAILY), ("realtime", window_row(), BAD_WINDOW)]
+)
+def test_every_check_finds_its_rows_in_every_dialect(
+    bench: Bench, dataset: DatasetName, good: Row, bad: list[tuple[str, Row]]
+) -> None:
+    message = bench.failures(
+        dataset, good, *(good | {"symbol": f"S{number:02}"} | changes for number, (_, changes) in enumerate(bad))
+    )
+    found = dict(re.findall(r"(\w+) \([^)]+\): (\d+), such as ", message))
+    assert {name: int(rows) for name, rows in found.items()} == Counter(check for check, _ in bad)
 
 
 def test_checks_are_covered_by_the_tests_above() -> None:
@@ -127,9 +152,18 @@ def test_checks_are_covered_by_the_tests_above() -> None:
         assert named - {check for check, _ in bad} == {"unique_key"}
 
 
+@ON_BOTH
 def test_surplus_rows_of_a_key_are_counted(bench: Bench) -> None:
     message = bench.failures("daily", daily_row(), daily_row(), daily_row(), daily_row(symbol="GOOD"))
-    assert "unique_key (symbol and date are those of one row only): 2" in message
+    assert (
+        "unique_key (symbol and date are those of one row only): 2, such as AAPL 2024-05-13, AAPL 2024-05-13" in message
+    )
+
+
+@ON_BOTH
+def test_at_most_three_rows_are_named_in_the_order_of_their_keys(bench: Bench) -> None:
+    message = bench.failures("daily", *(daily_row(symbol=symbol, daily_volume=-1) for symbol in "DBCA"))
+    assert message.endswith("volumes (volumes are 0 or more): 4, such as A 2024-05-13, B 2024-05-13, C 2024-05-13")
 
 
 def test_all_failed_checks_are_reported_at_once(bench: Bench) -> None:
@@ -138,11 +172,13 @@ def test_all_failed_checks_are_reported_at_once(bench: Bench) -> None:
     assert "volume_trend (" in message
 
 
+@ON_BOTH
 def test_times_within_the_tolerance_pass(bench: Bench) -> None:
     bench.load("daily", daily_row(date=date(2024, 5, 15), processed_at=SOON))
     bench.load("realtime", window_row(window_start=NOW, last_event_time=SOON))
 
 
+@ON_BOTH
 def test_old_rows_are_loaded_with_a_warning(bench: Bench) -> None:
     assert bench.load("daily", daily_row(date=date(2024, 5, 6)), daily_row(date=date(2024, 5, 3))) == {"fresh": 2}
     old_window = window_row(window_start=START - timedelta(hours=1))
@@ -157,11 +193,12 @@ def test_fresh_rows_give_no_warning(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
+        ("-- fail: a: b\nSELECT 1;", "'a' must begin with SELECT COUNT"),
         ("-- fail: a: b\nSELECT 1", "'a' must have"),
         ("-- fail: a: b\nSELECT 1; SELECT 2;", "'a' must have"),
-        ("-- fail: a: b\nSELECT 1;\n-- warn: a: b\nSELECT 1;", "'a' must have"),
+        ("-- warn: a: b\nSELECT 1;\n-- warn: a: b\nSELECT 1;", "'a' must have"),
         ("-- Fail: a: b\nSELECT 1;", "follows a line"),
-        ("-- fail: a: b\nSELECT 1;\n-- oops: c: d\nSELECT 1;", "'a' must have"),
+        ("-- warn: a: b\nSELECT 1;\n-- oops: c: d\nSELECT 1;", "'a' must have"),
     ],
 )
 def test_a_malformed_checks_file_is_refused(text: str, error: str) -> None:

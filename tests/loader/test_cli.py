@@ -85,7 +85,10 @@ def test_a_failed_check_is_one_line_with_name_and_count(program: Program) -> Non
     )
     code, out, err = program.load("daily")
     assert (code, out) == (1, "")
-    assert err == "stockpipe-loader: error: checks failed, rows by check: volumes (volumes are 0 or more): 2\n"
+    assert (
+        err == "stockpipe-loader: error: checks failed, rows by check: "
+        "volumes (volumes are 0 or more): 2, such as AAPL 2024-05-13, B 2024-05-13\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,10 @@ def test_a_batch_that_is_none_is_named(program: Program, dataset: str, batch_id:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("oracle://h/x", r"WAREHOUSE_URL must be duckdb:///absolute/file\.duckdb; its scheme 'oracle' is unknown"),
+        (
+            "oracle://h/x",
+            r"WAREHOUSE_URL must be duckdb:///absolute/file\.duckdb or snowflake://; its scheme 'oracle' is unknown",
+        ),
         ("duckdb://relative/x.duckdb", r"WAREHOUSE_URL '.*' must be duckdb:///absolute/file\.duckdb"),
     ],
 )

@@ -8,9 +8,12 @@ import pytest
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOCK_ANALYTICS, Table
 from stockpipe.common.errors import PipelineError
 from stockpipe.loader.duckdb_warehouse import DuckDBSession
+from stockpipe.loader.snowflake_warehouse import SnowflakeSession
 from stockpipe.loader.warehouse import Merged, Session
-from support.loading import Site
+from support.loading import ON_BOTH, Site
 from support.processed import NOW, daily_row, manifest_of, window_row, write_batch
+
+pytestmark = ON_BOTH
 
 
 def counts(site: Site) -> list[tuple[int, int, int, int]]:
@@ -140,7 +143,7 @@ def test_a_loaded_batch_needs_its_files_no_more(site: Site) -> None:
 
 
 RECORD = """
-    INSERT INTO STOCKMARKETBATCH.LOADED_BATCHES
+    INSERT INTO LOADED_BATCHES
     VALUES ('daily', '20240514T150000Z-daily', 1, 7, 7, 0, 0, TIMESTAMP '2024-05-14 15:00:00')
 """
 
@@ -159,15 +162,16 @@ def test_a_batch_that_another_loader_records_meanwhile_is_not_merged(
 
 
 def test_rows_merged_beside_another_loader_s_record_are_taken_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    merge = DuckDBSession.merge
+    type_: Any = SnowflakeSession if site.url.startswith("snowflake") else DuckDBSession
+    merge = type_.merge
 
-    def merge_then_find_it_recorded(session: DuckDBSession, table: Table, sql: str, *more: Any) -> Merged:
-        merged = merge(session, table, sql, *more)
+    def merge_then_find_it_recorded(session: Session, table: Table, sql: str, *more: Any) -> Merged:
+        merged: Merged = merge(session, table, sql, *more)
         if table == DAILY_STOCK_METRICS:
             session.execute(RECORD)
         return merged
 
-    monkeypatch.setattr(DuckDBSession, "merge", merge_then_find_it_recorded)
+    monkeypatch.setattr(type_, "merge", merge_then_find_it_recorded)
     with pytest.raises(PipelineError, match="another loader's record of it vanished"):
         site.load(write_batch(site.store, "daily", "20240514T150000Z-daily", [daily_row()]))
     monkeypatch.undo()

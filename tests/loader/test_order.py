@@ -13,7 +13,7 @@ from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
 from stockpipe.loader.load import load_batch
 from stockpipe.loader.tables import all_tables
 from stockpipe.loader.warehouse import Session
-from support.loading import Site
+from support.loading import DIALECTS, MakeSite, Site
 from support.processed import Row, manifest_of, window_row, write_file
 
 START = window_row()["window_start"]
@@ -56,7 +56,7 @@ class Bench:
     def final(self, loads: list[Batch]) -> list[tuple[object, ...]]:
         """Load the batches in this order into empty tables; return the rows but for where they came from."""
         for table in all_tables():
-            self.session.execute(f"DELETE FROM {table.database}.{table.name}")
+            self.session.execute(f"DELETE FROM {self.site.qualified(table)}")
         for batch in loads:
             batch_id = f"20240514T150000Z-{next(self.numbers)}"
             rows = [row(*key, version) | {"batch_id": batch_id} for key, version in batch.items()]
@@ -66,13 +66,16 @@ class Bench:
             assert result.inserted + result.updated + result.stale == result.rows == len(batch)
         self.session.use(REALTIME_STOCK_ANALYTICS.database)
         columns = ", ".join(name for name in REALTIME_STOCK_ANALYTICS.column_names if name != "batch_id")
-        return self.session.fetch(f"SELECT {columns} FROM {REALTIME_STOCK_ANALYTICS.name} ORDER BY ALL")
+        return self.session.fetch(
+            f"SELECT {columns} FROM {REALTIME_STOCK_ANALYTICS.name} ORDER BY symbol, window_start"
+        )
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    site = Site(tmp_path_factory.mktemp("order"))
-    site.migrate()
+def bench(
+    make_site: MakeSite, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Bench]:
+    site = make_site(getattr(request, "param", "duckdb"), tmp_path_factory.mktemp("order"))
     with site.warehouse().open() as session:
         yield Bench(site, session)
 
@@ -91,6 +94,7 @@ def test_any_order_ends_in_the_same_rows(bench: Bench, data: st.DataObject) -> N
     assert len(rows) == len(newest)
 
 
+@pytest.mark.parametrize("bench", DIALECTS, indirect=True)
 def test_two_batches_out_of_order_end_in_the_newer_rows(bench: Bench) -> None:
     older: Batch = {("A", 0): (1, 10, 1), ("B", 0): (1, 10, 2)}
     newer: Batch = {("A", 0): (1, 11, 1), ("B", 0): (1, 10, 1)}

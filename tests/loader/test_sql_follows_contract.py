@@ -21,11 +21,11 @@ def names_in(text: str) -> list[str]:
 
 
 def parsed_merge(table: Table) -> dict[str, str]:
-    merge = re.sub(r"^--.*\n", "", sql_of(table).merge)
+    merge = sql_of(table).merge
     match = re.fullmatch(
         r"MERGE INTO (?P<target>\w+) t\s+USING (?P<source>.+?)\s*s\s+ON (?P<key>.+?)\s+"
         r"(?:WHEN MATCHED AND \((?P<guard>.+?)\) THEN UPDATE SET\s+(?P<updates>.+?)\s+)?"
-        r"WHEN NOT MATCHED THEN INSERT \((?P<columns>.+?)\) VALUES \((?P<values>.+?)\);\s*",
+        r"WHEN NOT MATCHED THEN INSERT \((?P<columns>.+?)\) VALUES \((?P<values>.+?)\)",
         merge,
         re.DOTALL,
     )

@@ -30,7 +30,7 @@ def run_books(settings: BooksSettings) -> int:
     """Run the command and return its exit code."""
     configure_logs("auditor", settings.log_level)
     store = open_lake(settings)
-    with open_reader(settings.warehouse_url) as reader:
+    with open_reader(settings) as reader:
         books = audit(settings, Period(settings.first_day, settings.last_day), store, reader)
     if settings.as_json:
         print(_json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings}))
@@ -46,7 +46,7 @@ def run_watch(settings: AuditWatchSettings) -> int:
     registry = CollectorRegistry()
     metrics = AuditorMetrics(registry)
     store = open_lake(settings)
-    watch = AuditWatch(settings, store, lambda: open_reader(settings.warehouse_url), SystemClock(), metrics, log)
+    watch = AuditWatch(settings, store, lambda: open_reader(settings), SystemClock(), metrics, log)
     serve_metrics(registry, settings.metrics_port)
     log.info("watching", lake=store.url, days=settings.audit_days, seconds=settings.audit_seconds)
     watch.run(stop)
@@ -58,7 +58,7 @@ def run_maintain(settings: MaintainSettings) -> int:
     """Run the command and return its exit code."""
     log = configure_logs("auditor", settings.log_level)
     store = open_lake(settings)
-    with open_reader(settings.warehouse_url) as reader:
+    with open_reader(settings) as reader:
         loaded = read_loaded(reader)
     # Offsets matter only to the retention of quotes.
     committed = committed_by_partition(settings, "realtime") if settings.raw_retention_days else {}
@@ -70,7 +70,7 @@ def run_maintain(settings: MaintainSettings) -> int:
 def run_trace(settings: TraceSettings) -> int:
     """Run the command and return its exit code."""
     store = open_lake(settings)
-    with open_reader(settings.warehouse_url) as reader:
+    with open_reader(settings) as reader:
         found = trace(settings, store, reader)
     print(_json(found) if settings.as_json else render_trace(found))
     return 0

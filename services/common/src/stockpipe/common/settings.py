@@ -165,7 +165,37 @@ class LakeSettings(OptionalLakeSettings):
     lake_url: str = Field(description="Data lake, file:///absolute/folder or s3://bucket")
 
 
-class WarehouseSettings(ServiceSettings):
-    """Where the warehouse is."""
+_IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_$]*$"
 
-    warehouse_url: str = Field(description="Warehouse, duckdb:///absolute/file.duckdb")
+
+class WarehouseSettings(ServiceSettings):
+    """Where the warehouse is. The SNOWFLAKE_* settings are used with WAREHOUSE_URL=snowflake:// only."""
+
+    warehouse_url: str = Field(description="Warehouse, duckdb:///absolute/file.duckdb or snowflake://")
+    snowflake_account: str | None = Field(None, description="Account identifier, such as myorg-myaccount")
+    snowflake_user: str | None = Field(None, description="User that logs in, by key or by password")
+    snowflake_private_key_file: Path | None = Field(None, description="PEM file with the user's private key (PKCS 8)")
+    snowflake_private_key_passphrase: SecretStr | None = Field(
+        None, description="Passphrase of the key; better from a file by SNOWFLAKE_PRIVATE_KEY_PASSPHRASE_FILE"
+    )
+    snowflake_password: SecretStr | None = Field(
+        None, description="Password, where there is no key; better from a file by SNOWFLAKE_PASSWORD_FILE"
+    )
+    snowflake_warehouse: str | None = Field(None, description="Virtual warehouse; default: the user's own")
+    snowflake_role: str | None = Field(None, description="Role; default: the user's own")
+    snowflake_database: str | None = Field(
+        None,
+        pattern=_IDENTIFIER,
+        description="Database of the loader's temporary stage; default: that of the batch's table. "
+        "The tables are always in STOCKMARKETBATCH and STOCKMARKETSTREAM",
+    )
+    snowflake_schema: str = Field("PUBLIC", pattern=_IDENTIFIER, description="Schema of the tables in their databases")
+    snowflake_host: str | None = Field(
+        None, description="URL of the server where it isn't the account's own: private link or a test server"
+    )
+    snowflake_login_seconds: int = Field(
+        30, ge=1, le=600, description="Seconds until a log-in is given up, checked between tries"
+    )
+    snowflake_statement_seconds: int = Field(
+        600, ge=1, description="Seconds until a statement is cancelled, new tries over a broken network included"
+    )

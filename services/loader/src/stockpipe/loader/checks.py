@@ -11,6 +11,8 @@ from stockpipe.loader.warehouse import STAGED, Session, Value
 
 Level = Literal["fail", "warn"]
 
+_NAMED = 3
+_COUNT = "SELECT COUNT(*) FROM "
 _HEADING = re.compile(r"^-- (?P<level>fail|warn): (?P<name>[a-z_0-9]+): (?P<sentence>.+)$", re.MULTILINE)
 
 
@@ -26,13 +28,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """How many rows break a check."""
+    """How many rows break a check, and the keys of some."""
 
     check: Check
     rows: int
+    examples: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.check.name} ({self.check.sentence}): {self.rows}"
+        such_as = f", such as {', '.join(self.examples)}" if self.examples else ""
+        return f"{self.check.name} ({self.check.sentence}): {self.rows}{such_as}"
 
 
 class ChecksFailed(PipelineError):
@@ -43,7 +47,8 @@ def parse_checks(text: str) -> tuple[Check, ...]:
     """Return the checks of a `checks.sql`; what stands before the first heading is a preface.
 
     Raises:
-        ValueError: a check without one statement, a statement without a check, or a name used twice.
+        ValueError: a check without one statement, a statement without a check, a name used twice, or a fail check
+            that isn't a plain count of rows.
     """
     checks: dict[str, Check] = {}
     headings = list(_HEADING.finditer(text))
@@ -54,6 +59,8 @@ def parse_checks(text: str) -> tuple[Check, ...]:
         if not statement.endswith(";") or statement.count(";") != 1 or heading["name"] in checks:
             raise ValueError(f"check {heading['name']!r} must have a name of its own and one statement ended by ;")
         level: Level = "fail" if heading["level"] == "fail" else "warn"
+        if level == "fail" and not statement.startswith(_COUNT):
+            raise ValueError(f"check {heading['name']!r} must begin with {_COUNT}, so that its rows can be named")
         checks[heading["name"]] = Check(level, heading["name"], heading["sentence"], statement.removesuffix(";"))
     return tuple(checks.values())
 
@@ -64,17 +71,28 @@ def run_checks(
     """Check the staged batch, of which `rows` rows are expected; return the rows each warn check found.
 
     Raises:
-        ChecksFailed: names every fail check that found rows, and how many.
+        ChecksFailed: names every fail check that found rows, how many, and the keys of up to three.
     """
     findings = [*_built_in(session, table, rows)]
     for check in checks:
         (found,) = session.fetch(check.sql, parameters)[0]
         if found:
-            findings.append(Finding(check, int(found)))
+            findings.append(_finding(session, table, check, int(found), parameters))
     failed = [str(finding) for finding in findings if finding.check.level == "fail"]
     if failed:
         raise ChecksFailed(f"checks failed, rows by check: {'; '.join(failed)}")
     return {finding.check.name: finding.rows for finding in findings}
+
+
+def _finding(
+    session: Session, table: Table, check: Check, rows: int, parameters: Mapping[str, Value] | None = None
+) -> Finding:
+    if check.level == "warn":
+        return Finding(check, rows)
+    key = ", ".join(table.key)
+    sql = f"SELECT {key} FROM {check.sql.removeprefix(_COUNT)} ORDER BY {key} LIMIT {_NAMED}"
+    found = session.fetch(sql, parameters)
+    return Finding(check, rows, tuple(" ".join("null" if part is None else str(part) for part in row) for row in found))
 
 
 def _built_in(session: Session, table: Table, rows: int) -> list[Finding]:
@@ -89,5 +107,7 @@ def _built_in(session: Session, table: Table, rows: int) -> list[Finding]:
         findings.append(Finding(Check("fail", "row_count", sentence, sql), abs(staged - rows)))
     for name, count in zip(required, missing, strict=True):
         if count:
-            findings.append(Finding(Check("fail", f"required_{name}", f"{name} is never null", sql), count))
+            where = f"{_COUNT}{STAGED} WHERE {name} IS NULL"
+            check = Check("fail", f"required_{name}", f"{name} is never null", where)
+            findings.append(_finding(session, table, check, count))
     return findings

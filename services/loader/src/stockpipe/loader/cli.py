@@ -46,7 +46,7 @@ class Loader:
         log = configure_logs("loader", settings.log_level)
         stop = stop_on_signals()
         registry = CollectorRegistry()
-        warehouse = self._open_warehouse(settings.warehouse_url, settings.lock_seconds, self._clock, stop)
+        warehouse = self._open_warehouse(settings, self._clock, stop)
         store = open_lake(settings)
         watcher = Watcher(warehouse, store, settings, self._clock, LoaderMetrics(registry), log)
         serve_metrics(registry, settings.metrics_port)
@@ -59,7 +59,7 @@ class Loader:
         """Load one batch and print its summary."""
         log = configure_logs("loader", settings.log_level)
         store = open_lake(settings)
-        warehouse = self._open_warehouse(settings.warehouse_url, settings.lock_seconds, self._clock, threading.Event())
+        warehouse = self._open_warehouse(settings, self._clock, threading.Event())
         manifest = find_batch(store, settings.dataset, settings.batch_id)
         with warehouse.open() as session:
             require_current(session)
@@ -71,7 +71,7 @@ class Loader:
 
     def migrate(self, settings: MigrateSettings) -> int:
         """Migrate and print what was done."""
-        warehouse = self._open_warehouse(settings.warehouse_url, settings.lock_seconds, self._clock, threading.Event())
+        warehouse = self._open_warehouse(settings, self._clock, threading.Event())
         with warehouse.open(create=True) as session:
             lines = migrate(session)
         print("\n".join(lines))
@@ -79,7 +79,7 @@ class Loader:
 
     def check_connection(self, settings: CheckConnectionSettings) -> int:
         """Print one line about the warehouse."""
-        warehouse = self._open_warehouse(settings.warehouse_url, settings.lock_seconds, self._clock, threading.Event())
+        warehouse = self._open_warehouse(settings, self._clock, threading.Event())
         with warehouse.open() as session:
             differences = [compare(session, table) for table in all_tables()]
             version = session.version

@@ -124,6 +124,9 @@ class DuckDBSession:
     def native_type(self, type_: ColumnType) -> str:
         return _NATIVE[type_]
 
+    def label(self, **about: str) -> None:
+        """Do nothing: DuckDB keeps no history."""
+
     def create_database(self, database: str) -> None:
         self.execute(f"CREATE SCHEMA IF NOT EXISTS {database}")
 

@@ -1,9 +1,14 @@
 """Loads one batch: the order of steps that makes a load safe to repeat, the same for every dialect.
 
-    stage the files → check them → one transaction { look again, merge, record the batch }
+    stage the files → check them → one transaction { record the batch, merge, write the counts, look again }
 
 A crash before COMMIT leaves nothing but a temporary table, which ends with the connection. After COMMIT the batch is
 recorded, so a repetition finds it and stops.
+
+Two loaders of one batch can't both commit, even if the warehouse reads what others commit in the middle of a
+transaction and holds no unique keys, as Snowflake does: writing the counts updates the record, so it takes the lock of
+LOADED_BATCHES until COMMIT, and the look after it is a statement of its own. Who gets the lock second therefore sees
+the record of the first, and rolls back. Everyone writes LOADED_BATCHES and the batch's table in the same order.
 """
 
 from datetime import UTC, datetime
@@ -21,6 +26,12 @@ from stockpipe.loader.checks import run_checks
 from stockpipe.loader.staging import staged_file
 from stockpipe.loader.tables import sql_of
 from stockpipe.loader.warehouse import Session, Value
+
+_OF_BATCH = "FROM LOADED_BATCHES WHERE dataset = :dataset AND batch_id = :batch_id"
+_WRITE_COUNTS = (
+    "UPDATE LOADED_BATCHES SET inserted = :inserted, updated = :updated, stale = :stale "
+    "WHERE dataset = :dataset AND batch_id = :batch_id"
+)
 
 
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +66,7 @@ def load_batch(
         Unavailable: the store or the warehouse can't be reached.
     """
     table = DATASETS[manifest.dataset].table
+    session.label(dataset=manifest.dataset, batch_id=manifest.batch_id)
     session.use(table.database)
     if earlier := _recorded(session, manifest):
         return earlier
@@ -74,9 +86,13 @@ def load_batch(
 def _merge_and_record(
     session: Session, manifest: ProcessedManifest, warnings: dict[str, int], clock: Clock
 ) -> LoadResult:
-    if _recorded(session, manifest):
-        raise _LoadedByAnother
     table = DATASETS[manifest.dataset].table
+    ledger = loaded_batches(table.database)
+    batch: dict[str, Value] = {"dataset": manifest.dataset, "batch_id": manifest.batch_id}
+    about: dict[str, Value] = {"files": len(manifest.files), "rows": manifest.rows_out, "loaded_at": _now(clock)}
+    claim = session.merge(ledger, sql_of(ledger).merge, batch | about | {"inserted": 0, "updated": 0, "stale": 0})
+    if claim.inserted != 1:
+        raise _LoadedByAnother
     merged = session.merge(table, sql_of(table).merge)
     result = LoadResult(
         dataset=manifest.dataset,
@@ -89,15 +105,18 @@ def _merge_and_record(
         stale=manifest.rows_out - merged.inserted - merged.updated,
         warnings=warnings,
     )
-    _record(session, result, _now(clock))
+    counts: dict[str, Value] = {"inserted": result.inserted, "updated": result.updated, "stale": result.stale}
+    session.execute(_WRITE_COUNTS, batch | counts)
+    ((records,),) = session.fetch(f"SELECT COUNT(*) {_OF_BATCH}", batch)
+    if records != 1:
+        raise _LoadedByAnother
     return result
 
 
 def _recorded(session: Session, manifest: ProcessedManifest) -> LoadResult | None:
     """Return the recorded load of the batch, None if it wasn't loaded."""
     rows = session.fetch(
-        'SELECT files, "rows", inserted, updated, stale FROM LOADED_BATCHES '
-        "WHERE dataset = :dataset AND batch_id = :batch_id",
+        f'SELECT files, "rows", inserted, updated, stale {_OF_BATCH}',
         {"dataset": manifest.dataset, "batch_id": manifest.batch_id},
     )
     if not rows:
@@ -113,22 +132,6 @@ def _recorded(session: Session, manifest: ProcessedManifest) -> LoadResult | Non
         updated=updated,
         stale=stale,
     )
-
-
-def _record(session: Session, result: LoadResult, loaded_at: datetime) -> None:
-    ledger = loaded_batches(DATASETS[result.dataset].table.database)
-    values: dict[str, Value] = {
-        "dataset": result.dataset,
-        "batch_id": result.batch_id,
-        "files": result.files,
-        "rows": result.rows,
-        "inserted": result.inserted,
-        "updated": result.updated,
-        "stale": result.stale,
-        "loaded_at": loaded_at,
-    }
-    if session.merge(ledger, sql_of(ledger).merge, values).inserted != 1:
-        raise _LoadedByAnother
 
 
 def _now(clock: Clock) -> datetime:

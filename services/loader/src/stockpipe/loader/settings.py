@@ -12,7 +12,7 @@ class LoaderWarehouseSettings(WarehouseSettings):
     """The warehouse, and how long to wait for it."""
 
     lock_seconds: float = Field(
-        30, ge=0, le=3600, description="Seconds to wait while another process holds the DuckDB file"
+        30, ge=0, le=3600, description="Seconds to wait while another loader holds the DuckDB file or Snowflake table"
     )
 
 

@@ -17,6 +17,7 @@ from stockpipe.common.clock import Clock
 from stockpipe.common.contracts.tables import ColumnType, Table
 from stockpipe.common.errors import Unavailable
 from stockpipe.common.warehouse.urls import dialect_of
+from stockpipe.loader.settings import LoaderWarehouseSettings
 
 Value = str | int | datetime
 """A parameter of a statement; a datetime is UTC without a zone, as in the tables."""
@@ -49,6 +50,10 @@ class Session(Protocol):
 
     def native_type(self, type_: ColumnType) -> str:
         """Return the name that `columns` reports for a column of this type."""
+        ...
+
+    def label(self, **about: str) -> None:
+        """Tell the warehouse's query history, where it keeps one, what the statements that follow are about."""
         ...
 
     def create_database(self, database: str) -> None:
@@ -110,21 +115,25 @@ class Warehouse(Protocol):
         ...
 
 
-OpenWarehouse = Callable[[str, float, Clock, threading.Event], Warehouse]
-"""URL, seconds to wait for a lock, clock, event that ends the waiting."""
+OpenWarehouse = Callable[[LoaderWarehouseSettings, Clock, threading.Event], Warehouse]
+"""Settings, clock, event that ends the waiting for a lock."""
 
 
-def open_warehouse(url: str, lock_seconds: float, clock: Clock, stop: threading.Event) -> Warehouse:
-    """Return the warehouse at `url`, not yet opened.
+def open_warehouse(settings: LoaderWarehouseSettings, clock: Clock, stop: threading.Event) -> Warehouse:
+    """Return the warehouse that the settings name, not yet opened.
 
     Raises:
         ConfigError: the URL has no known form.
     """
-    match dialect_of(url):
+    match dialect_of(settings.warehouse_url):
         case "duckdb":
             from stockpipe.loader.duckdb_warehouse import DuckDBWarehouse
 
-            return DuckDBWarehouse(url, lock_seconds, clock, stop)
+            return DuckDBWarehouse(settings.warehouse_url, settings.lock_seconds, clock, stop)
+        case "snowflake":
+            from stockpipe.loader.snowflake_warehouse import SnowflakeWarehouse
+
+            return SnowflakeWarehouse(settings)
 
 
 def bind(sql: str, parameters: Mapping[str, Value] | None, write: Callable[[str], str]) -> tuple[str, dict[str, Value]]:

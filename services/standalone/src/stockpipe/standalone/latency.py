@@ -21,7 +21,7 @@ def quote_latencies(folder: RunFolder, topic: str) -> list[float]:
             table = decode_rows("realtime", entry.key, store.get(entry.key)).select([OFFSET_COLUMN, "fetched_at"])
             for row in table.to_pylist():
                 fetched[manifest.partition, row[OFFSET_COLUMN]] = from_text(row["fetched_at"]).timestamp()
-    with open_reader(folder.warehouse_url) as reader:
+    with open_reader(folder.warehouse) as reader:
         ledger = reader.qualified(loaded_batches(REALTIME_STOCK_ANALYTICS.database))
         rows = reader.query(
             f"SELECT batch_id, EPOCH(loaded_at) AS loaded FROM {ledger} WHERE dataset = 'realtime_live'"

@@ -6,6 +6,7 @@ from pathlib import Path
 from stockpipe.common import ids
 from stockpipe.common.clock import Clock
 from stockpipe.common.errors import ConfigError
+from stockpipe.common.settings import WarehouseSettings
 from stockpipe.standalone import paths
 
 
@@ -24,6 +25,11 @@ class RunFolder:
     def warehouse_url(self) -> str:
         """Return the warehouse's URL."""
         return f"duckdb://{self.path / 'warehouse.duckdb'}"
+
+    @property
+    def warehouse(self) -> WarehouseSettings:
+        """Return how to open the warehouse."""
+        return WarehouseSettings(warehouse_url=self.warehouse_url)
 
     @property
     def kafka(self) -> Path:

@@ -40,7 +40,7 @@ def sample_tables(folder: RunFolder) -> list[RichTable]:
 
 
 def _sample(folder: RunFolder, table: Table, columns: dict[str, str], order: str) -> RichTable:
-    with open_reader(folder.warehouse_url) as reader:
+    with open_reader(folder.warehouse) as reader:
         name = reader.qualified(table)
         count = reader.query(f"SELECT COUNT(*) AS n FROM {name}").to_pylist()[0]["n"]
         rows = reader.query(

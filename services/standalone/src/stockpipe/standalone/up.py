@@ -89,7 +89,7 @@ def _show(
 def _screenful(folder: RunFolder, watcher: Watcher, now: datetime) -> Group:
     quotes = watcher.landing(TOPICS[0])
     waiting = len(watcher.unloaded())
-    with open_reader(folder.warehouse_url) as reader:
+    with open_reader(folder.warehouse) as reader:
         rows = reader.query(_NEWEST.format(table=reader.qualified(REALTIME_STOCK_ANALYTICS))).to_pylist()
         daily = reader.query(f"SELECT COUNT(*) AS n FROM {reader.qualified(DAILY_STOCK_METRICS)}").to_pylist()[0]["n"]
     table = RichTable(title=f"{now:%Y-%m-%d %H:%M:%S} UTC   simulated quotes along real sessions", title_justify="left")

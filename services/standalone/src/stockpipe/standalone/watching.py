@@ -70,7 +70,7 @@ class Watcher:
         made = {(name, layout.batch_of_manifest(key)) for name in DATASETS for key in processed_keys(self._store, name)}
         if not made:
             return set()
-        with open_reader(self._folder.warehouse_url) as reader:
+        with open_reader(self._folder.warehouse) as reader:
             for database in {dataset.table.database for dataset in DATASETS.values()}:
                 ledger = reader.qualified(loaded_batches(database))
                 loaded = reader.query(f"SELECT dataset, batch_id FROM {ledger}")

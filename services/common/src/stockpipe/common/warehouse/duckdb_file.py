@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from stockpipe.common.errors import ConfigError
-from stockpipe.common.warehouse.urls import ACCEPTED
+from stockpipe.common.warehouse.urls import DUCKDB
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,7 +52,7 @@ def duckdb_file(url: str) -> DuckDBFile:
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc or parts.query or parts.fragment or not path.startswith("/") or path.endswith("/"):
-        raise ConfigError(f"WAREHOUSE_URL {url!r} must be {ACCEPTED}")
+        raise ConfigError(f"WAREHOUSE_URL {url!r} must be {DUCKDB}")
     return DuckDBFile(Path(path))
 
 

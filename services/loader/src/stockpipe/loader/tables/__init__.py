@@ -4,9 +4,11 @@ A folder holds `ddl.sql`, `merge.sql` and, for a table of batches, `checks.sql`.
 says which database they mean. `:name` stands for a parameter, `BATCH_IN` for the staged batch.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from stockpipe.common.contracts.tables import DATASETS, Table
 from stockpipe.common.warehouse.ledger import DATABASES, loaded_batches
@@ -30,10 +32,15 @@ def sql_of(table: Table) -> TableSql:
     checks = folder / "checks.sql"
     return TableSql(
         table,
-        ddl=(folder / "ddl.sql").read_text(encoding="utf-8"),
-        merge=(folder / "merge.sql").read_text(encoding="utf-8"),
+        ddl=_statement(folder / "ddl.sql"),
+        merge=_statement(folder / "merge.sql"),
         checks=parse_checks(checks.read_text(encoding="utf-8")) if checks.is_file() else (),
     )
+
+
+def _statement(file: Traversable) -> str:
+    """Return the file's statement without its comments, which are for people, and without the semicolon."""
+    return re.sub(r"^--.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE).strip().removesuffix(";")
 
 
 def all_tables() -> tuple[Table, ...]:

@@ -1,9 +1,13 @@
 -- Each statement counts the rows of BATCH_IN that break its sentence: `fail` keeps the batch out, `warn` is counted.
+-- One of `fail` begins with SELECT COUNT(*) FROM, which the program replaces to name some of the rows.
 -- Row count and required columns are checked for every table by the program. A double is held below 1e12 as well as
 -- above 0 because NaN and infinity are greater than every number.
 
 -- fail: unique_key: symbol and date are those of one row only
-SELECT COALESCE(SUM(d.copies - 1), 0) FROM (SELECT COUNT(*) AS copies FROM BATCH_IN GROUP BY symbol, date) d;
+SELECT COUNT(*) FROM (
+    SELECT symbol, date, ROW_NUMBER() OVER (PARTITION BY symbol, date ORDER BY processed_at) AS copy FROM BATCH_IN
+) d
+WHERE d.copy > 1;
 
 -- fail: prices: prices and their means are above 0 and finite
 SELECT COUNT(*) FROM BATCH_IN

@@ -1,0 +1,28 @@
+-- The programs' users. TYPE = SERVICE can't have a password: they log in by key. Replace both public keys first, each
+-- one line of base64 without the BEGIN and END lines; see README.md.
+USE ROLE USERADMIN;
+
+CREATE USER IF NOT EXISTS STOCKPIPE_LOADER_SVC
+    TYPE = SERVICE
+    DEFAULT_ROLE = STOCKPIPE_LOADER
+    DEFAULT_WAREHOUSE = STOCKPIPE_WH
+    RSA_PUBLIC_KEY = '<LOADER_PUBLIC_KEY>'
+    COMMENT = 'stockpipe-loader';
+
+CREATE USER IF NOT EXISTS STOCKPIPE_READER_SVC
+    TYPE = SERVICE
+    DEFAULT_ROLE = STOCKPIPE_READER
+    DEFAULT_WAREHOUSE = STOCKPIPE_WH
+    RSA_PUBLIC_KEY = '<READER_PUBLIC_KEY>'
+    COMMENT = 'stockpipe-auditor and dashboards';
+
+USE ROLE SECURITYADMIN;
+
+GRANT ROLE STOCKPIPE_LOADER TO USER STOCKPIPE_LOADER_SVC;
+GRANT ROLE STOCKPIPE_READER TO USER STOCKPIPE_READER_SVC;
+
+-- A key works from anywhere unless a network policy says otherwise. Put your egress addresses in the place of this
+-- example; a policy without them locks the programs out, not you.
+CREATE NETWORK POLICY IF NOT EXISTS STOCKPIPE_EGRESS ALLOWED_IP_LIST = ('203.0.113.0/24');
+ALTER USER STOCKPIPE_LOADER_SVC SET NETWORK_POLICY = STOCKPIPE_EGRESS;
+ALTER USER STOCKPIPE_READER_SVC SET NETWORK_POLICY = STOCKPIPE_EGRESS;
