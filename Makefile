@@ -6,13 +6,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FAKESNOW := .venv-fakesnow
 SERVICES := common producer consumer loader auditor standalone
 PACKAGES := $(SERVICES:%=services/%) spark-apps
-LOCKED := producer consumer loader auditor spark standalone dev
+LOCKED := producer consumer loader auditor spark standalone dev fakesnow
 LOCKS := $(LOCKED:%=requirements/%.lock)
 PYTEST_ARGS ?=
 
-.PHONY: help demo up test check format lock lock-jars clean
+.PHONY: help demo up test check format lock lock-jars clean $(FAKESNOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +24,7 @@ demo: $(VENV)/.standalone ## Run the whole pipeline once on real prices, check t
 up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes until Ctrl-C
 	@$(BIN)/stockpipe-standalone up
 
-test: check ## Lint, types, import rules and every test that needs no cluster
+test: check $(FAKESNOW) ## Lint, types, import rules and every test that needs no cluster
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types and import rules only
@@ -56,7 +57,7 @@ $(VENV)/bin/python:
 
 define install
 	@echo "== Python packages of requirements/$(1).lock"
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/$(1).lock | sed -u -n 's|^Collecting \([^ ]*\).*|   \1|p'
+	@$(or $(2),$(BIN))/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/$(1).lock | sed -u -n 's|^Collecting \([^ ]*\).*|   \1|p'
 endef
 
 $(VENV)/.standalone: requirements/standalone.lock $(PACKAGES:%=%/pyproject.toml) services/standalone/kafka/jgo.lock.toml spark-apps/jgo.lock.toml | $(VENV)/bin/python
@@ -68,4 +69,12 @@ $(VENV)/.standalone: requirements/standalone.lock $(PACKAGES:%=%/pyproject.toml)
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.standalone
 	$(call install,dev)
+	@touch $@
+
+$(FAKESNOW): $(FAKESNOW)/.ready ## The tests' Snowflake server, in an environment of its own
+
+$(FAKESNOW)/.ready: requirements/fakesnow.lock
+	@echo "== virtual environment $(FAKESNOW)"
+	@$(PYTHON) -m venv $(FAKESNOW)
+	$(call install,fakesnow,$(FAKESNOW)/bin)
 	@touch $@
