@@ -6,16 +6,17 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FAKESNOW := .venv-fakesnow
 SERVICES := common producer consumer loader auditor standalone
 PACKAGES := $(SERVICES:%=services/%) spark-apps
-LOCKED := producer consumer loader auditor spark standalone dev
+LOCKED := producer consumer loader auditor spark standalone dev fakesnow
 LOCKS := $(LOCKED:%=requirements/%.lock)
 PYTEST_ARGS ?=
 RUNS ?= 50
 SEED ?= 1
 SECONDS := 600
 
-.PHONY: help demo up test chaos soak check format lock lock-jars clean
+.PHONY: help demo up test chaos soak check format lock lock-jars clean servers $(FAKESNOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,11 +27,10 @@ demo: $(VENV)/.standalone ## Run the whole pipeline once on real prices, check t
 up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes until Ctrl-C
 	@$(BIN)/stockpipe-standalone up
 
-test: check ## Lint, types, import rules and every test that needs no cluster
-	@$(BIN)/stockpipe-standalone setup-minio
+test: check servers ## Lint, types, import rules and every test that needs no cluster
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
-chaos: $(VENV)/.dev ## Seeded random faults on the running pipeline, 50 runs: make chaos RUNS=50 SEED=1 (about 25 min)
+chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 runs: make chaos RUNS=50 SEED=1 (about 25 min)
 	@$(BIN)/pytest tests/chaos/test_random_faults.py --chaos-runs $(RUNS) --chaos-seed $(SEED)
 
 soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highest rate: make soak SECONDS=600
@@ -58,6 +58,9 @@ lock-jars: $(VENV)/.dev ## Resolve the jgo.toml files anew and rewrite their sha
 clean: ## Remove the results of demo runs
 	@rm -rf .stockpipe
 
+servers: $(VENV)/.dev $(FAKESNOW)
+	@$(BIN)/stockpipe-standalone setup-minio
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "make: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -66,7 +69,7 @@ $(VENV)/bin/python:
 
 define install
 	@echo "== Python packages of requirements/$(1).lock"
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/$(1).lock | sed -u -n 's|^Collecting \([^ ]*\).*|   \1|p'
+	@$(or $(2),$(BIN))/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/$(1).lock | sed -u -n 's|^Collecting \([^ ]*\).*|   \1|p'
 endef
 
 $(VENV)/.standalone: requirements/standalone.lock $(PACKAGES:%=%/pyproject.toml) services/standalone/kafka/jgo.lock.toml spark-apps/jgo.lock.toml | $(VENV)/bin/python
@@ -78,4 +81,12 @@ $(VENV)/.standalone: requirements/standalone.lock $(PACKAGES:%=%/pyproject.toml)
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.standalone
 	$(call install,dev)
+	@touch $@
+
+$(FAKESNOW): $(FAKESNOW)/.ready ## The tests' Snowflake server, in an environment of its own
+
+$(FAKESNOW)/.ready: requirements/fakesnow.lock
+	@echo "== virtual environment $(FAKESNOW)"
+	@$(PYTHON) -m venv $(FAKESNOW)
+	$(call install,fakesnow,$(FAKESNOW)/bin)
 	@touch $@
