@@ -32,6 +32,27 @@ class ProducerMetrics:
             "Rounds left out because the one before was still running",
             registry=registry,
         )
+        self.source_calls = Counter(
+            "stockpipe_producer_source_calls_total",
+            "HTTP requests to a source, by the status it answered; error = no answer",
+            ["source", "status"],
+            registry=registry,
+        )
+        self.quota_remaining = Gauge(
+            "stockpipe_producer_quota_remaining",
+            "Calls that a source's longest budget still allows in its current window",
+            ["source"],
+            registry=registry,
+        )
+        self.source_cooling = Gauge(
+            "stockpipe_producer_source_cooling", "1 while a source is left alone", ["source"], registry=registry
+        )
+        self.source_cooldowns = Counter(
+            "stockpipe_producer_source_cooldowns_total",
+            "Cool-downs that this process began",
+            ["source"],
+            registry=registry,
+        )
         self.fetch_seconds = Histogram(
             "stockpipe_producer_fetch_seconds",
             "Duration of one request to a source",

@@ -98,3 +98,37 @@ def symbol_of(key: str) -> str | None:
     """
     match = re.search(r"/symbol=([^/]+)/", key)
     return unquote(match[1]) if match else None
+
+
+STATE = "state"
+"""What producers remember: objects created once, never changed, removed when they are out of date."""
+
+
+def budget_prefix(source: str) -> str:
+    """Return the prefix of a source's spent budgets."""
+    return f"{STATE}/budgets/{source}/"
+
+
+def budget_window_prefix(source: str, window: str) -> str:
+    """Return the prefix of the blocks of calls taken in one window, e.g. `day=20261123`."""
+    return f"{budget_prefix(source)}{window}/"
+
+
+def budget_block(source: str, window: str, slot: int) -> str:
+    """Return the key whose creation reserves one block of calls."""
+    return f"{budget_window_prefix(source, window)}{slot:04d}.json"
+
+
+def budget_window_day(key: str) -> str:
+    """Return the day, `20261123`, of the window that a block's key is in."""
+    return key.split("/")[-2].partition("=")[2][:8]
+
+
+def cooldown_prefix(source: str) -> str:
+    """Return the prefix of a source's cool-downs; they list by their end."""
+    return f"{STATE}/cooldowns/{source}/"
+
+
+def cooldown(source: str, until: str) -> str:
+    """Return the key of a cool-down that ends at the instant `until`, in text form."""
+    return f"{cooldown_prefix(source)}{until}.json"
