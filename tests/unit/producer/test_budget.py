@@ -1,6 +1,7 @@
 import re
 import threading
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -45,7 +46,7 @@ def test_the_free_plan_gives_25_calls_a_day_two_seconds_apart() -> None:
     for _ in range(25):
         each.acquire(3600)
         times.append(clock.monotonic())
-    assert min(b - a for a, b in zip(times, times[1:], strict=False)) >= 2
+    assert min(b - a for a, b in pairwise(times)) >= 2
     assert each.left() == 0
     with pytest.raises(QuotaExhausted, match=r"all 25 calls of 86400 s are used until 2026-11-24T00:00:00.000Z"):
         each.acquire(3600)

@@ -18,7 +18,7 @@ def test_there_are_more_than_ten_thousand_real_bars_and_all_keep_the_contract() 
     source, bars = SampleBars(), []
     for symbol in sample_rows():
         query = BarQuery(symbol, *EVER)
-        bars += source.parse_bars(query, source.fetch_bars(query), FETCH)
+        bars += source.parse_bars(query, source.fetch_bars(query), FETCH).bars
     assert len(bars) == 12_154 + 2 * 5_031
     assert {bar.symbol for bar in bars} == {"AAPL", "FB", "GOOG", "IBM", "MSFT", "^GSPC", "^IXIC"}
     assert [daily_bar.fault(bar) for bar in bars if daily_bar.fault(bar)] == []
@@ -34,7 +34,7 @@ def test_the_query_bounds_are_included() -> None:
     query = BarQuery("AAPL", date(2000, 3, 1), date(2000, 3, 3))
     source = SampleBars()
     payload = source.fetch_bars(query)
-    bars = source.parse_bars(query, payload, FETCH)
+    bars = source.parse_bars(query, payload, FETCH).bars
     assert [bar.date for bar in bars] == ["2000-03-01", "2000-03-02", "2000-03-03"]
     assert (bars[0].open, bars[0].high, bars[0].low, bars[0].close, bars[0].volume) == (
         118.56,

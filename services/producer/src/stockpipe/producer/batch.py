@@ -81,7 +81,7 @@ def send_bars(
             began = clock.monotonic()
             try:
                 payload = source.fetch_bars(query)
-                bars = source.parse_bars(query, payload, fetch)
+                bars = source.parse_bars(query, payload, fetch).bars
             except SourceError as error:
                 reasons.append(error.reason)
                 metrics.fetch_failures.labels(source.name, type(error).__name__).inc()

@@ -1,21 +1,27 @@
 """The interfaces of sources."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
 
 
 @dataclass(frozen=True)
 class BarQuery:
-    """Daily bars of one symbol, sessions `first` to `last` included."""
+    """Daily bars of one symbol, sessions `first` to `last` of `exchange` included.
+
+    `currency` is the one the source must answer in, None where any will do.
+    """
 
     symbol: str
     first: date
     last: date
+    exchange: str = "XNYS"
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,15 @@ class Payload:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """What a payload holds: bars, oldest first, corporate actions, and how many rows were refused, by reason."""
+
+    bars: list[DailyBar]
+    actions: list[CorporateAction] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+
+
 class BarSource(Protocol):
     """Gives daily bars."""
 
@@ -48,8 +63,8 @@ class BarSource(Protocol):
         """
         ...
 
-    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> list[DailyBar]:
-        """Return the payload's bars within the query, oldest first. Pure.
+    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> Parsed:
+        """Return what the payload holds within the query. Pure.
 
         Raises:
             BadPayload: the payload can't be understood.
@@ -59,9 +74,10 @@ class BarSource(Protocol):
 
 
 class QuoteSource(Protocol):
-    """Gives the quotes of a round."""
+    """Gives the quotes of a round; one call asks for at most `symbols_per_call`."""
 
     name: str
+    symbols_per_call: int
 
     def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> tuple[str, list[Quote]]:
         """Return what was asked, in words, and at most one quote a symbol as of `at`.

@@ -28,8 +28,8 @@ UTC_ZONE = ZoneInfo("UTC")
 class _Held:
     """What this process has of one shared limit's current window."""
 
+    ends: datetime
     window: str = ""
-    ends: datetime | None = None
     reserved: int = 0
     spent: int = 0
     next_slot: int = 0
@@ -56,7 +56,7 @@ class Budget:
         shared = {limit.seconds: limit for limit in limits if limit.is_shared}
         if short and MINUTE not in shared:
             shared[MINUTE] = Limit(min(limit.calls * MINUTE // limit.seconds for limit in short), MINUTE)
-        self._held = {limit: _Held() for limit in sorted(shared.values(), key=lambda limit: -limit.seconds)}
+        self._held = {limit: _Held(clock.now()) for limit in sorted(shared.values(), key=lambda limit: -limit.seconds)}
         self._minute = shared.get(MINUTE)
         self._spacing = max((limit.seconds / limit.calls for limit in short), default=0.0)
         self._next_call = 0.0
@@ -118,7 +118,6 @@ class Budget:
             self._enter(limit, held)
             while held.spent >= held.reserved:
                 if held.next_slot >= limit.blocks:
-                    assert held.ends is not None
                     return limit, held.ends
                 if self._take(held):
                     held.reserved += limit.block

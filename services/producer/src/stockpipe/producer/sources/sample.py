@@ -13,7 +13,7 @@ from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.times import to_text
-from stockpipe.producer.sources.base import BarQuery, Fetch, Payload
+from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload
 from stockpipe.producer.sources.errors import BadPayload, NoData
 from stockpipe.producer.sources.intraday import Bar, Path, simulate
 from stockpipe.producer.sources.sample_data import FIELDS, SOURCE, sample_rows
@@ -36,12 +36,12 @@ class SampleBars:
         writer.writerows(row for row in rows if first <= row["Date"] <= last)
         return Payload(f"sample bars {query.symbol} {first}..{last}", text.getvalue().encode())
 
-    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> list[DailyBar]:
+    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> Parsed:
         rows = list(csv.DictReader(io.StringIO(payload.body.decode())))
         if not rows:
             raise NoData(SOURCE, query.symbol, f"no session between {query.first} and {query.last}")
         try:
-            return [_daily_bar(query.symbol, row, fetch) for row in rows]
+            return Parsed([_daily_bar(query.symbol, row, fetch) for row in rows])
         except (KeyError, ValueError) as error:
             raise BadPayload(SOURCE, query.symbol, f"bar can't be read: {error}") from error
 
@@ -50,6 +50,7 @@ class SampleQuotes:
     """Quotes of one real session, simulated, at the session's own times; or a show of sessions re-dated to now."""
 
     name = SOURCE
+    symbols_per_call = 1_000_000
 
     def __init__(
         self,
