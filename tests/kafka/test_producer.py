@@ -37,6 +37,8 @@ def test_batch_sends_every_bar_keyed_and_traced(broker: Broker, tmp_path: Path) 
         "records": 250 + 155,
         "symbols": {"AAPL": 250, "FB": 155},
         "failed": {},
+        "actions": 0,
+        "differences": [],
     }
     assert json.loads(xcom.read_text()) == summary
     messages = read_all(broker, topic)

@@ -11,7 +11,8 @@ from stockpipe.common import calendar
 from stockpipe.common.contracts import daily_bar
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.producer.sources.alphavantage_bars import AlphaVantageBars
-from stockpipe.producer.sources.alphavantage_client import SOURCE, AlphaVantageClient, PlanName, plan_named
+from stockpipe.producer.sources.alphavantage_client import SOURCE, AlphaVantageClient
+from stockpipe.producer.sources.alphavantage_plan import PlanName, plan_named
 from stockpipe.producer.sources.base import BarQuery, Fetch
 from stockpipe.producer.sources.budget import Budget
 from stockpipe.producer.sources.errors import (

@@ -27,6 +27,12 @@ def historical_object(symbol: str, fetched_at: datetime, partition: int, first: 
     )
 
 
+def actions_object(symbol: str, fetched_at: datetime, partition: int, first: int, last: int, suffix: str) -> str:
+    """Return the key of the splits and dividends of one symbol and one fetch, offsets `first` to `last` included."""
+    bars = historical_object(symbol, fetched_at, partition, first, last, suffix)
+    return f"raw/actions/{bars.removeprefix('raw/historical/')}"
+
+
 def raw_manifest_prefix(topic: str) -> str:
     """Return the prefix of all raw manifests of a topic."""
     return f"{RAW_MANIFESTS}/{topic}/"
@@ -132,3 +138,18 @@ def cooldown_prefix(source: str) -> str:
 def cooldown(source: str, until: str) -> str:
     """Return the key of a cool-down that ends at the instant `until`, in text form."""
     return f"{cooldown_prefix(source)}{until}.json"
+
+
+def volumes_prefix(source: str) -> str:
+    """Return the prefix of what a source's symbols had traded so far; they list by time."""
+    return f"{STATE}/volumes/{source}/"
+
+
+def volumes(source: str, at: str) -> str:
+    """Return the key of the day's volumes as known at the instant `at`, in text form."""
+    return f"{volumes_prefix(source)}{at}.json"
+
+
+def known_split(symbol: str, ex_date: str) -> str:
+    """Return the key that says that a symbol's history has been fetched since its split of `ex_date`."""
+    return f"{STATE}/splits/{symbol}/{ex_date}.json"

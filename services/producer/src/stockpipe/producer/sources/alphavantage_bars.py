@@ -7,7 +7,8 @@ import msgspec
 
 from stockpipe.common import calendar
 from stockpipe.common.clock import Clock
-from stockpipe.producer.sources.alphavantage_client import META, SOURCE, AlphaVantageClient, Plan
+from stockpipe.producer.sources.alphavantage_client import META, SOURCE, AlphaVantageClient
+from stockpipe.producer.sources.alphavantage_plan import Plan
 from stockpipe.producer.sources.bars import BarRow, RowReader
 from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload
 from stockpipe.producer.sources.errors import BadPayload, NoData

@@ -1,38 +1,18 @@
 """The calls to Alpha Vantage. Its refusals come with status 200, so the body is classified before it is parsed."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 import msgspec
 from pydantic import SecretStr
 
 from stockpipe.producer.sources.errors import BadPayload, NoData, RateLimited, SourceError, SourceUnavailable
-from stockpipe.producer.sources.limits import DAY, MINUTE, Limit
 from stockpipe.producer.sources.meter import Meter
 
 SOURCE = "alphavantage"
 URL = "https://www.alphavantage.co/query"
 TIMEOUT_SECONDS = 10.0
 META = "Meta Data"
-
-PlanName = Literal["free", "premium-75", "premium-150", "premium-300", "premium-600", "premium-1200"]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a subscription allows. A free key has the last 100 daily bars, unadjusted, and no quotes."""
-
-    limits: tuple[Limit, ...]
-    premium: bool
-
-
-def plan_named(name: PlanName) -> Plan:
-    """Return the plan of this name; the free one is used at half of the rate it allows."""
-    if name == "free":
-        return Plan((Limit(1, 2), Limit(25, DAY)), premium=False)
-    calls = int(name.partition("-")[2])
-    return Plan((Limit(max(1, calls // MINUTE), 1), Limit(calls, MINUTE)), premium=True)
 
 
 class AlphaVantageClient:

@@ -14,6 +14,7 @@ from stockpipe.common.contracts.fields import MAX_PRICE, MAX_VOLUME
 from stockpipe.common.times import from_text
 from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed
 from stockpipe.producer.sources.errors import BadPayload, NoData
+from stockpipe.producer.symbols import Instrument
 
 _MINOR_UNITS = {"GBp": ("GBP", 100.0), "GBX": ("GBP", 100.0), "ZAc": ("ZAR", 100.0), "ILA": ("ILS", 100.0)}
 
@@ -33,15 +34,15 @@ class BarRow:
     split_ratio: float | None = None
 
 
-def major_unit(source: str, query: BarQuery, currency: str | None) -> tuple[str, float]:
+def major_unit(source: str, asked: BarQuery | Instrument, currency: str | None) -> tuple[str, float]:
     """Return the ISO 4217 code of a source's currency and what its prices are to be divided by (pence: 100).
 
     Raises:
         BadPayload: no currency, or another one than SYMBOLS_FILE gives.
     """
     code, divisor = _MINOR_UNITS.get(currency or "", (currency or "", 1.0))
-    if not code or (query.currency is not None and code != query.currency):
-        raise BadPayload(source, query.symbol, f"currency {currency!r}, expected {query.currency or 'one'}")
+    if not code or (asked.currency is not None and code != asked.currency):
+        raise BadPayload(source, asked.symbol, f"currency {currency!r}, expected {asked.currency or 'one'}")
     return code, divisor
 
 

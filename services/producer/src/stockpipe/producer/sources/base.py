@@ -1,6 +1,6 @@
 """The interfaces of sources."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
+from stockpipe.producer.sources.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,27 @@ class BarSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class QuoteAnswer:
+    """What one call brought: quotes, the symbols that have nothing new, and those it failed for.
+
+    `request` is what was asked, in words.
+    """
+
+    request: str
+    quotes: list[Quote]
+    unchanged: frozenset[str] = frozenset()
+    failed: Mapping[str, SourceError] = field(default_factory=dict)
+
+
 class QuoteSource(Protocol):
     """Gives the quotes of a round; one call asks for at most `symbols_per_call`."""
 
     name: str
     symbols_per_call: int
 
-    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> tuple[str, list[Quote]]:
-        """Return what was asked, in words, and at most one quote a symbol as of `at`.
-
-        A symbol the source can't give at the moment is left out.
+    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
+        """Return at most one quote a symbol as of `at`.
 
         Raises:
             SourceError: the source gave nothing.

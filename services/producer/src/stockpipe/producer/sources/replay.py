@@ -17,7 +17,7 @@ from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN, decode_rows
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
-from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload
+from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload, QuoteAnswer
 from stockpipe.producer.sources.errors import NoData
 
 SOURCE = "replay"
@@ -70,12 +70,12 @@ class ReplayQuotes:
             raise NoData(SOURCE, None, f"the lake holds no quote of {', '.join(symbols)} from {first} to {last}")
         self._left = sorted(quotes, key=lambda quote: quote.event_time, reverse=True)
 
-    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> tuple[str, list[Quote]]:
+    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
         until = to_text(at)
         found = []
         while self._left and self._left[-1].event_time <= until:
             found.append(self._left.pop())
-        return f"replay quotes until {until}", found
+        return QuoteAnswer(f"replay quotes until {until}", found)
 
 
 def _rows(

@@ -13,7 +13,7 @@ from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.times import to_text
-from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload
+from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload, QuoteAnswer
 from stockpipe.producer.sources.errors import BadPayload, NoData
 from stockpipe.producer.sources.intraday import Bar, Path, simulate
 from stockpipe.producer.sources.sample_data import FIELDS, SOURCE, sample_rows
@@ -75,7 +75,7 @@ class SampleQuotes:
         self._redated = session is None
         self._round = 0
 
-    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> tuple[str, list[Quote]]:
+    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
         if self._redated:
             index, tick = divmod(self._round, self._ticks)
             session = self._sessions[index % len(self._sessions)]
@@ -91,7 +91,7 @@ class SampleQuotes:
         request = f"sample quotes of {session.day} tick {tick} of {self._ticks}"
         if not made:
             raise NoData(SOURCE, None, f"no symbol traded on {session.day}")
-        return request, made
+        return QuoteAnswer(request, made)
 
 
 def ticks_of(session: calendar.Session, interval: timedelta) -> int:
