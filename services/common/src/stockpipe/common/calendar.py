@@ -17,6 +17,7 @@ PRE_MARKET = timedelta(hours=5, minutes=30)
 """How long before the open trading begins on US exchanges, 4:00 New York time."""
 POST_MARKET = timedelta(hours=4)
 """How long it goes on after the close there, on half days too."""
+CLOSING = timedelta(minutes=1)
 _EXTENDED_HOURS = {"XNYS", "XNAS"}
 
 
@@ -64,6 +65,11 @@ def session(exchange: str, day: date) -> Session | None:
 def is_open(exchange: str, instant: datetime) -> bool:
     """Return whether the exchange trades at `instant`."""
     return bool(_calendar(exchange).is_open_on_minute(instant, ignore_breaks=True))
+
+
+def is_trading(exchange: str, instant: datetime) -> bool:
+    """Return whether the exchange trades at `instant` or did a minute before: the closing auction comes late."""
+    return is_open(exchange, instant) or is_open(exchange, instant - CLOSING)
 
 
 def next_open(exchange: str, instant: datetime) -> datetime:

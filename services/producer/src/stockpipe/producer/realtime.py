@@ -21,8 +21,6 @@ from stockpipe.producer.sources.replay import ReplayQuotes
 from stockpipe.producer.sources.sample import SampleQuotes
 from stockpipe.producer.wiring import Wiring
 
-CLOSING = timedelta(minutes=1)
-
 
 @dataclass
 class RealtimeSummary:
@@ -105,16 +103,12 @@ def rounds(
     }
     exchanges = () if settings.always_on else sorted(set(exchange_of.values()))
     instants = live_rounds(interval, exchanges, clock, stop, metrics, log)
-    return ((at, open_symbols(exchange_of, at, settings.always_on)) for at in instants)
+    return ((at, found) for at in instants if (found := open_symbols(exchange_of, at, settings.always_on)))
 
 
 def open_symbols(exchange_of: Mapping[str, str], at: datetime, always: bool) -> list[str]:
-    """Return the symbols whose exchange trades at `at`; a minute after the close counts, for the last trades."""
-    trading = {
-        exchange
-        for exchange in set(exchange_of.values())
-        if always or calendar.is_open(exchange, at) or calendar.is_open(exchange, at - CLOSING)
-    }
+    """Return the symbols whose exchange trades at `at`."""
+    trading = {exchange for exchange in set(exchange_of.values()) if always or calendar.is_trading(exchange, at)}
     return [symbol for symbol, exchange in exchange_of.items() if exchange in trading]
 
 

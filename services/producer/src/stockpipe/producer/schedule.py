@@ -42,7 +42,7 @@ def live_rounds(
     previous = _floor(clock.now(), interval)
     while not stop.is_set():
         now = clock.now()
-        if exchanges and not any(calendar.is_open(exchange, now) for exchange in exchanges):
+        if exchanges and not any(calendar.is_trading(exchange, now) for exchange in exchanges):
             opens, exchange = min((calendar.next_open(exchange, now), exchange) for exchange in exchanges)
             log.info("exchange_closed", exchange=exchange, next_open=opens.isoformat())
             if clock.wait((opens - now).total_seconds(), stop):

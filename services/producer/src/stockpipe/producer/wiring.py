@@ -102,14 +102,14 @@ class Wiring:
         volumes = Volumes(name, self.store, self._log)
         if name == "yahoo":
             yahoo, health, meter = self._yahoo()
-            return Line(name, YahooQuotes(yahoo, self.instruments, volumes), health, meter)
+            return Line(name, YahooQuotes(yahoo, self.instruments, volumes, self._clock), health, meter)
         client, plan, health, meter = self._alphavantage()
         if not plan.premium:
             raise ConfigError(
                 "source alphavantage gives quotes only with a premium plan: set ALPHA_VANTAGE_PLAN "
                 "(--alpha-vantage-plan), or take it out of SOURCES (--sources)"
             )
-        return Line(name, AlphaVantageQuotes(client, self.instruments, volumes), health, meter)
+        return Line(name, AlphaVantageQuotes(client, self.instruments, volumes, self._clock), health, meter)
 
     def _yahoo(self) -> "tuple[YahooClient, Health, Meter]":
         from stockpipe.producer.sources.yahoo_client import YahooClient

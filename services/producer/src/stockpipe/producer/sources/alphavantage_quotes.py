@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from stockpipe.common.clock import Clock
 from stockpipe.producer.sources.alphavantage_bars import US_EXCHANGES, ZONE, check_meta
 from stockpipe.producer.sources.alphavantage_client import META, SOURCE, AlphaVantageClient
 from stockpipe.producer.sources.base import Fetch, Payload, QuoteAnswer
@@ -24,10 +25,13 @@ class AlphaVantageQuotes:
     name = SOURCE
     symbols_per_call = 1
 
-    def __init__(self, client: AlphaVantageClient, instruments: Mapping[str, Instrument], volumes: Volumes) -> None:
+    def __init__(
+        self, client: AlphaVantageClient, instruments: Mapping[str, Instrument], volumes: Volumes, clock: Clock
+    ) -> None:
         self._client = client
         self._instruments = instruments
         self._volumes = volumes
+        self._clock = clock
 
     def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
         (symbol,) = symbols
@@ -45,7 +49,9 @@ class AlphaVantageQuotes:
         )
         payload = Payload(f"alphavantage TIME_SERIES_INTRADAY {symbol} interval=1min", body)
         observed = parse_minutes(instrument, payload, at)
-        return to_answer(SOURCE, payload.request, [observed], {}, {symbol: instrument}, self._volumes, fetch)
+        return to_answer(
+            SOURCE, payload.request, [observed], {}, {symbol: instrument}, self._volumes, fetch, self._clock.now()
+        )
 
 
 def parse_minutes(instrument: Instrument, payload: Payload, at: datetime) -> Observed:

@@ -8,7 +8,7 @@ from stockpipe.common import calendar
 from stockpipe.common.contracts.decode import FUTURE_TOLERANCE
 from stockpipe.common.contracts.fields import MAX_PRICE
 from stockpipe.common.contracts.quote import Quote
-from stockpipe.common.times import from_text, to_text
+from stockpipe.common.times import to_text
 from stockpipe.producer.sources.base import Fetch, QuoteAnswer
 from stockpipe.producer.sources.errors import BadPayload, NoData, SourceError
 from stockpipe.producer.sources.volumes import Seen, Volumes
@@ -36,12 +36,16 @@ def to_answer(
     instruments: Mapping[str, Instrument],
     volumes: Volumes,
     fetch: Fetch,
+    now: datetime,
 ) -> QuoteAnswer:
-    """Return the quotes of what was observed; what is no newer than the symbol's last quote is no new quote."""
+    """Return the quotes of what was observed; what is no newer than the symbol's last quote is no new quote.
+
+    `now` is when the answer had come: what lies after it is in the future.
+    """
     quotes, unchanged, failures = [], [], dict(failed)
     for each in observed:
         instrument = instruments[each.symbol]
-        if wrong := _fault(source, each, instrument, from_text(fetch.at)):
+        if wrong := _fault(source, each, instrument, now):
             failures[each.symbol] = wrong
             continue
         day = each.at.astimezone(calendar.time_zone(instrument.exchange)).date()

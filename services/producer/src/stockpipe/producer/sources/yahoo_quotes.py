@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from stockpipe.common.clock import Clock
 from stockpipe.producer.sources.bars import major_unit
 from stockpipe.producer.sources.base import Fetch, Payload, QuoteAnswer
 from stockpipe.producer.sources.errors import BadPayload, SourceError
@@ -40,16 +41,19 @@ class YahooQuotes:
     name = SOURCE
     symbols_per_call = SYMBOLS_PER_CALL
 
-    def __init__(self, client: YahooClient, instruments: Mapping[str, Instrument], volumes: Volumes) -> None:
+    def __init__(
+        self, client: YahooClient, instruments: Mapping[str, Instrument], volumes: Volumes, clock: Clock
+    ) -> None:
         self._client = client
         self._instruments = instruments
         self._volumes = volumes
+        self._clock = clock
 
     def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
         asked = {symbol: self._instruments[symbol] for symbol in symbols}
         payload = self.fetch_quotes(symbols)
         observed, failed = parse_quotes(asked, payload)
-        return to_answer(SOURCE, payload.request, observed, failed, asked, self._volumes, fetch)
+        return to_answer(SOURCE, payload.request, observed, failed, asked, self._volumes, fetch, self._clock.now())
 
     def fetch_quotes(self, symbols: Sequence[str]) -> Payload:
         """Ask Yahoo.
