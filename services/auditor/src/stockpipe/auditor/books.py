@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from stockpipe.auditor.findings import Finding, Hop, Period
-from stockpipe.auditor.offsets import topic_offsets
+from stockpipe.auditor.offsets import landed_kinds, topic_offsets
 from stockpipe.auditor.processed_hop import DatasetBooks, ProcessedHop
 from stockpipe.auditor.raw_hop import PartitionBooks, RawHop
 from stockpipe.auditor.settings import BooksSettings
@@ -48,8 +48,7 @@ def audit(settings: BooksSettings, store: ObjectStore, reader: WarehouseReader) 
     period = Period(settings.first_day, settings.last_day)
     books = Books()
     raw: dict[TopicKind, RawHop] = {}
-    kinds: tuple[TopicKind, ...] = ("batch", "realtime")
-    for kind in kinds:
+    for kind in landed_kinds(settings):
         hop = raw[kind] = RawHop(store, kind, topic_offsets(settings, kind), period)
         hop.audit()
         books.partitions += hop.books

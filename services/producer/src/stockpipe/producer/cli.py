@@ -18,10 +18,18 @@ from stockpipe.common.logs import Logger, configure_logs
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.service import serve_metrics, stop_on_signals
 from stockpipe.producer.batch import BatchRun, bar_lines, date_range
+from stockpipe.producer.check import check_sources
 from stockpipe.producer.realtime import past_session, quote_lines, rounds, send_rounds
 from stockpipe.producer.rounds import QuoteRounds
 from stockpipe.producer.sender import Sender
-from stockpipe.producer.settings import BatchSettings, ProducerSettings, RealtimeSettings
+from stockpipe.producer.settings import (
+    NETWORK_SOURCES,
+    BatchSettings,
+    CheckSettings,
+    ProducerSettings,
+    RealtimeSettings,
+    SourceSettings,
+)
 from stockpipe.producer.sources.fetching import BarFetcher
 from stockpipe.producer.wiring import Wiring
 
@@ -40,6 +48,17 @@ def run_realtime(settings: RealtimeSettings) -> int:
     summary = send_rounds(instants, quotes, sender)
     sender.close()
     _print_summary(asdict(summary))
+    return 0
+
+
+def run_check(settings: CheckSettings) -> int:
+    """Run the command and return its exit code."""
+    log, metrics = _start(settings)
+    clock = SystemClock()
+    wiring = Wiring(settings, clock, metrics, log)
+    lines = [wiring.bars(name) for name in settings.sources if name in NETWORK_SOURCES]
+    instrument = next(iter(wiring.instruments.values()))
+    _print_summary(check_sources(lines, instrument, clock, random_suffix, metrics))
     return 0
 
 
@@ -71,7 +90,7 @@ def run_batch(settings: BatchSettings) -> int:
     return 0
 
 
-def _start(settings: ProducerSettings) -> tuple[Logger, ProducerMetrics]:
+def _start(settings: SourceSettings) -> tuple[Logger, ProducerMetrics]:
     registry = CollectorRegistry()
     serve_metrics(registry, settings.metrics_port)
     return configure_logs("producer", settings.log_level), ProducerMetrics(registry)
@@ -93,5 +112,9 @@ def main() -> None:
     """Run the program."""
     run_program(
         "stockpipe-producer",
-        {"realtime": Command(RealtimeSettings, run_realtime), "batch": Command(BatchSettings, run_batch)},
+        {
+            "realtime": Command(RealtimeSettings, run_realtime),
+            "batch": Command(BatchSettings, run_batch),
+            "check": Command(CheckSettings, run_check),
+        },
     )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 
 from stockpipe.common.contracts.fields import SYMBOL_PATTERN, check_text
-from stockpipe.common.settings import CommaSeparated, KafkaSettings
+from stockpipe.common.settings import CommaSeparated, KafkaSettings, ServiceSettings
 from stockpipe.producer.sources.alphavantage_plan import PlanName
 from stockpipe.producer.sources.limits import parse_limits
 from stockpipe.producer.symbols import AssetClass
@@ -64,8 +64,8 @@ BudgetTexts = Annotated[CommaSeparated, AfterValidator(_check_budget)]
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
 
 
-class ProducerSettings(KafkaSettings):
-    """What both commands of the producer share."""
+class SourceSettings(ServiceSettings):
+    """What to collect, and from where."""
 
     symbols: Symbols = Field(("AAPL", "FB", "GOOG", "IBM", "MSFT"), description="Tickers to collect, comma-separated")
     sources: Sources = Field(
@@ -103,6 +103,17 @@ class ProducerSettings(KafkaSettings):
     alpha_vantage_reset_zone: ZoneName = Field(
         "America/New_York", description="Time zone at whose midnight the day's calls renew"
     )
+
+
+class ProducerSettings(KafkaSettings, SourceSettings):
+    """What the commands that send have in common."""
+
+
+class CheckSettings(SourceSettings):
+    """Ask each source of the network for the newest daily bar of the first symbol, and say whether it answers.
+
+    Costs a call or two of each source's budget. The exit code is 3 if one doesn't answer.
+    """
 
 
 class RealtimeSettings(ProducerSettings):

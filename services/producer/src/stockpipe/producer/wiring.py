@@ -14,7 +14,7 @@ from stockpipe.common.lake.open import open_lake
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import ProducerMetrics
-from stockpipe.producer.settings import NETWORK_SOURCES, ProducerSettings
+from stockpipe.producer.settings import NETWORK_SOURCES, SourceSettings
 from stockpipe.producer.sources.alphavantage_plan import Plan, plan_named
 from stockpipe.producer.sources.base import BarSource, QuoteSource
 from stockpipe.producer.sources.budget import UTC_ZONE, Budget
@@ -36,7 +36,7 @@ BATCH_PATIENCE_SECONDS = 180.0
 class Wiring:
     """Makes the sources of the network from the settings."""
 
-    def __init__(self, settings: ProducerSettings, clock: Clock, metrics: ProducerMetrics, log: Logger) -> None:
+    def __init__(self, settings: SourceSettings, clock: Clock, metrics: ProducerMetrics, log: Logger) -> None:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
