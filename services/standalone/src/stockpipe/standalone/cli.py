@@ -1,10 +1,18 @@
 """`stockpipe-standalone`."""
 
 from stockpipe.common.cli import Command, run_program
-from stockpipe.standalone.demo import run_demo
+from stockpipe.standalone.demo import DemoRun, run_demo
 from stockpipe.standalone.settings import DemoSettings, UpSettings
 from stockpipe.standalone.setup import LockSettings, SetupSettings, run_lock, run_setup
 from stockpipe.standalone.up import run_up
+from stockpipe.standalone.yahoo import YahooDemoRun, require_yahoo
+
+
+def demo(settings: DemoSettings) -> int:
+    """Run the demo on the source that is chosen."""
+    if settings.source == "yahoo":
+        return run_demo(settings, YahooDemoRun, require_yahoo)
+    return run_demo(settings, DemoRun, lambda _folder: None)
 
 
 def main() -> None:
@@ -12,7 +20,7 @@ def main() -> None:
     run_program(
         "stockpipe-standalone",
         {
-            "demo": Command(DemoSettings, run_demo),
+            "demo": Command(DemoSettings, demo),
             "up": Command(UpSettings, run_up),
             "setup": Command(SetupSettings, run_setup),
             "lock-jars": Command(LockSettings, run_lock),

@@ -5,6 +5,7 @@ request again with other cookies after any error, asks for a symbol's time zone 
 home folder.
 """
 
+import logging
 import math
 from collections import deque
 from datetime import datetime
@@ -57,6 +58,7 @@ class YahooClient:
             cache_folder.mkdir(parents=True, exist_ok=True)
         except (ImportError, OSError) as error:
             raise SourceUnavailable(SOURCE, None, f"yfinance can't be set up: {error}") from error
+        logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # what it logs it also raises, or it is counted
         yfinance.config.debug.hide_exceptions = False
         yfinance.set_tz_cache_location(str(cache_folder))
         self._yfinance = yfinance
@@ -185,4 +187,4 @@ def _none_if_nan(value: Any) -> Any:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return " ".join(str(error).split()).partition(" See https")[0].rstrip(".")[:200]
