@@ -17,7 +17,7 @@ from stockpipe.producer.settings import NETWORK_SOURCES, BatchSettings
 from stockpipe.producer.sources.base import BarQuery, BarSource
 from stockpipe.producer.sources.crosscheck import Difference, compare
 from stockpipe.producer.sources.errors import SourceError
-from stockpipe.producer.sources.fetching import BarFetcher, Fetched
+from stockpipe.producer.sources.fetching import BarFetcher, Fetched, NotFetched
 from stockpipe.producer.sources.line import Line
 from stockpipe.producer.sources.replay import ReplayBars
 from stockpipe.producer.sources.sample import SampleBars
@@ -119,22 +119,22 @@ class BatchRun:
         for position, each in enumerate(planned):
             query = self._query(each)
             fetched = self.send(query)
-            if fetched is not None and position in chosen:
+            if isinstance(fetched, Fetched) and position in chosen:
                 self._cross_check(query, fetched)
         return self.summary
 
-    def send(self, query: BarQuery) -> Fetched | None:
-        """Send the bars of one query, and the symbol's whole history where it has a new split; None if it failed."""
+    def send(self, query: BarQuery) -> Fetched | NotFetched:
+        """Send the bars of one query, and the symbol's whole history where it has a new split."""
         fetched = self._fetch(query)
-        if fetched is None:
-            return None
+        if isinstance(fetched, NotFetched):
+            return fetched
         if self._splits and (new := self._splits.unknown(fetched.parsed.actions)):
             if query.first > HISTORY_START:
                 self._log.warning("new_split", symbol=query.symbol, ex_dates=[action.ex_date for action in new])
                 history = BarQuery(query.symbol, HISTORY_START, query.last, query.exchange, query.currency)
                 fetched = self._fetch(history)
-                if fetched is None:
-                    return None
+                if isinstance(fetched, NotFetched):
+                    return fetched
             self._bars.flush()
             self._splits.remember(new)
         self.summary.symbols[query.symbol] = len(fetched.parsed.bars)
@@ -143,8 +143,8 @@ class BatchRun:
     def _cross_check(self, query: BarQuery, first: Fetched) -> None:
         """Compare what was sent with what the next source says."""
         second = self._fetcher.fetch(query, self.summary.batch_id, but=first.source)
-        if isinstance(second, str):
-            self._log.warning("cross_check_failed", symbol=query.symbol, detail=second)
+        if isinstance(second, NotFetched):
+            self._log.warning("cross_check_failed", symbol=query.symbol, detail=second.reason)
             return
         actions = [*first.parsed.actions, *second.parsed.actions]
         for difference in compare(first.parsed.bars, second.parsed.bars, second.source, actions):
@@ -152,10 +152,10 @@ class BatchRun:
             self._log.warning("sources_differ", symbol=query.symbol, date=difference.date, values=difference.values)
             self.summary.differences.append(difference)
 
-    def _fetch(self, query: BarQuery) -> Fetched | None:
+    def _fetch(self, query: BarQuery) -> Fetched | NotFetched:
         fetched = self._fetcher.fetch(query, self.summary.batch_id)
-        if isinstance(fetched, str):
-            self.summary.failed[query.symbol] = fetched
+        if isinstance(fetched, NotFetched):
+            self.summary.failed[query.symbol] = fetched.reason
         else:
             for bar in fetched.parsed.bars:
                 self._bars.send(bar, fetched.request)
@@ -166,7 +166,7 @@ class BatchRun:
             self.summary.records += len(fetched.parsed.bars)
             self._log.info("symbol_sent", symbol=query.symbol, bars=len(fetched.parsed.bars), fetch_id=fetched.fetch_id)
         self._bars.poll()
-        return None if isinstance(fetched, str) else fetched
+        return fetched
 
     def _query(self, each: Instrument) -> BarQuery:
         first = self._first

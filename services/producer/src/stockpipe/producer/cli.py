@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from stockpipe.common import calendar
 from stockpipe.common.cli import Command, run_program
 from stockpipe.common.clock import SystemClock
 from stockpipe.common.errors import ConfigError, PartialFailure
@@ -19,6 +20,7 @@ from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.service import serve_metrics, stop_on_signals
 from stockpipe.producer.batch import BatchRun, bar_lines, date_range
 from stockpipe.producer.check import check_sources
+from stockpipe.producer.gaps import Sessions, fill, find_gaps, settled_before
 from stockpipe.producer.realtime import past_session, quote_lines, rounds, send_rounds
 from stockpipe.producer.rounds import QuoteRounds
 from stockpipe.producer.sender import Sender
@@ -26,6 +28,7 @@ from stockpipe.producer.settings import (
     NETWORK_SOURCES,
     BatchSettings,
     CheckSettings,
+    GapsSettings,
     ProducerSettings,
     RealtimeSettings,
     SourceSettings,
@@ -90,6 +93,42 @@ def run_batch(settings: BatchSettings) -> int:
     return 0
 
 
+def run_gaps(settings: GapsSettings) -> int:
+    """Run the command and return its exit code."""
+    log, metrics = _start(settings)
+    clock = SystemClock()
+    wiring = Wiring(settings, clock, metrics, log)
+    instruments = list(wiring.instruments.values())
+    first, last = date_range(settings, clock)
+    first = first or min(
+        calendar.trailing_session(exchange, last, settings.trailing_sessions)
+        for exchange in {each.exchange for each in instruments}
+    )
+    lines = bar_lines(settings, wiring)
+    down = all(line.health is not None and line.health.cooling_until() for line in lines)
+    sessions = Sessions(wiring.store, settings.kafka_topic_batch, wiring.instruments, first, last)
+    settled = settled_before(clock.now(), settings.settle_minutes)
+    accounts = find_gaps(instruments, sessions, first, last, settled, down)
+    report = {"first": first, "last": last, "symbols": accounts}
+    if not settings.fill:
+        _print_summary(report)
+        return 0
+    rng = random.Random()  # noqa: S311 - jitter
+    fetcher = BarFetcher(lines, clock, rng, random_suffix, metrics, log)
+    bars = _sender(settings, settings.kafka_topic_batch, metrics, log)
+    actions = _sender(settings, settings.kafka_topic_actions, metrics, log) if wiring.uses_network else None
+    run = BatchRun(settings, wiring, fetcher, bars, actions, clock, random_suffix, rng, metrics, log)
+    fill(accounts, instruments, sessions, run, clock)
+    bars.close()
+    if actions:
+        actions.close()
+    _print_summary(report | {"filled": asdict(run.summary)})
+    if run.summary.failed:
+        reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in run.summary.failed.items())
+        raise PartialFailure(f"gaps of {len(run.summary.failed)} symbols are left: {reasons}")
+    return 0
+
+
 def _start(settings: SourceSettings) -> tuple[Logger, ProducerMetrics]:
     registry = CollectorRegistry()
     serve_metrics(registry, settings.metrics_port)
@@ -116,5 +155,6 @@ def main() -> None:
             "realtime": Command(RealtimeSettings, run_realtime),
             "batch": Command(BatchSettings, run_batch),
             "check": Command(CheckSettings, run_check),
+            "gaps": Command(GapsSettings, run_gaps),
         },
     )

@@ -161,3 +161,14 @@ class BatchSettings(ProducerSettings):
     xcom_path: str | None = Field(
         None, description="File that also gets the summary; Airflow reads /airflow/xcom/return.json"
     )
+
+
+class GapsSettings(BatchSettings):
+    """List the sessions that the calendar expects and the lake doesn't have, by symbol, with the reason.
+
+    Reasons: not_fetched, source_down (every source cools down), not_final (only a bar of the unfinished session is
+    there), no_trade (a source was asked after the session and has no bar; remembered on the lake). Holidays are no
+    gaps. With --fill what is missing is fetched and sent, and nothing else. The last line of the output is JSON.
+    """
+
+    fill: bool = Field(False, description="Fetch what is missing")

@@ -153,3 +153,13 @@ def volumes(source: str, at: str) -> str:
 def known_split(symbol: str, ex_date: str) -> str:
     """Return the key that says that a symbol's history has been fetched since its split of `ex_date`."""
     return f"{STATE}/splits/{symbol}/{ex_date}.json"
+
+
+def empty_prefix(symbol: str) -> str:
+    """Return the prefix of the sessions in which a symbol is known not to have traded."""
+    return f"{STATE}/empty/{symbol}/"
+
+
+def empty_session(symbol: str, day: date) -> str:
+    """Return the key that says that a symbol didn't trade in the session of `day`."""
+    return f"{empty_prefix(symbol)}{day.isoformat()}.json"

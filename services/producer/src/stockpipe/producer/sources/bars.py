@@ -103,7 +103,7 @@ class RowReader:
                 raise BadPayload(
                     self._source, query.symbol, f"no row of {query.first}..{query.last} is a bar: {reasons}"
                 )
-            raise NoData(self._source, query.symbol, f"no bar in {query.first}..{query.last}")
+            raise NoData(self._source, query.symbol, f"no bar in {query.first}..{query.last}", is_empty=True)
         bars = [self._bars[day] for day in sorted(self._bars)]
         return Parsed(bars, self._actions, dict(self._refused))
 

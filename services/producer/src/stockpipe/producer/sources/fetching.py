@@ -12,7 +12,7 @@ from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.times import to_text
 from stockpipe.producer.sources.bars import jump_fault
 from stockpipe.producer.sources.base import BarQuery, BarSource, Fetch, Parsed
-from stockpipe.producer.sources.errors import BadPayload, SourceError, SourceUnavailable
+from stockpipe.producer.sources.errors import BadPayload, NoData, SourceError, SourceUnavailable
 from stockpipe.producer.sources.line import Line
 
 TRIES = 3
@@ -27,6 +27,14 @@ class Fetched:
     request: str
     fetch_id: str
     parsed: Parsed
+
+
+@dataclass(frozen=True)
+class NotFetched:
+    """Why no source answered, source by source; `empty_by` is one that says that there was no trade."""
+
+    reason: str
+    empty_by: str | None = None
 
 
 class BarFetcher:
@@ -48,9 +56,9 @@ class BarFetcher:
         self._metrics = metrics
         self._log = log
 
-    def fetch(self, query: BarQuery, batch_id: str, *, but: str = "") -> Fetched | str:
+    def fetch(self, query: BarQuery, batch_id: str, *, but: str = "") -> Fetched | NotFetched:
         """Return the first answer, or why there is none, source by source; the source `but` isn't asked."""
-        reasons = []
+        reasons, empty_by = [], None
         for line in self.lines:
             if line.name == but:
                 continue
@@ -61,8 +69,10 @@ class BarFetcher:
                 return self._ask(line, query, batch_id)
             except SourceError as error:
                 reasons.append(error.reason)
+                if isinstance(error, NoData) and error.is_empty:
+                    empty_by = line.name
                 self._log.warning("fetch_failed", symbol=query.symbol, detail=str(error))
-        return "; ".join(reasons) or "no source to ask"
+        return NotFetched("; ".join(reasons) or "no source to ask", empty_by)
 
     def _ask(self, line: Line[BarSource], query: BarQuery, batch_id: str) -> Fetched:
         for attempt in range(TRIES):

@@ -178,7 +178,7 @@ def _missing(symbol: str, ticker: Any, error: Any) -> SourceError:
     if error.yahoo_reason is not None:
         return NoData(SOURCE, symbol, f"Yahoo says: {error.yahoo_reason}")
     if ticker._price_history._history_metadata.get("symbol") == symbol:
-        return NoData(SOURCE, symbol, "Yahoo has no prices in this range and gives no reason")
+        return NoData(SOURCE, symbol, "Yahoo has no prices in this range and gives no reason", is_empty=True)
     return BadPayload(SOURCE, symbol, "Yahoo's answer can't be read: no chart in it")
 
 
