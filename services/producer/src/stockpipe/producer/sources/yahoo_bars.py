@@ -44,10 +44,7 @@ class YahooBars:
 
     def fetch_bars(self, query: BarQuery) -> Payload:
         zone = calendar.time_zone(query.exchange)
-        first, end = (
-            datetime(day.year, day.month, day.day, tzinfo=zone) for day in (query.first, query.last + timedelta(days=1))
-        )
-        body = self._client.chart(query.symbol, zone.key, "1d", first, end)
+        body = self._client.chart(query.symbol, zone, "1d", query.first, query.last, today=query.last)
         return Payload(
             f"yahoo chart {query.symbol} interval=1d {query.first}..{query.last} auto_adjust=false actions=true", body
         )

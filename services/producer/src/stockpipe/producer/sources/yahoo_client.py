@@ -8,9 +8,10 @@ home folder.
 import logging
 import math
 from collections import deque
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -22,7 +23,7 @@ from stockpipe.producer.sources.errors import (
     SourceUnavailable,
 )
 from stockpipe.producer.sources.meter import Meter
-from stockpipe.producer.sources.ranges import Interval
+from stockpipe.producer.sources.ranges import Interval, plan_ranges
 
 SOURCE = "yahoo"
 TIMEOUT_SECONDS = 10
@@ -67,26 +68,40 @@ class YahooClient:
         self._statuses: deque[int | None] = deque(maxlen=2)
         self._meter_session()
 
-    def chart(self, symbol: str, zone: str, interval: Interval, first: datetime, end: datetime) -> bytes:
-        """Return the bars from `first` until before `end` as JSON: `meta`, and `rows` with UTC epoch seconds.
+    def chart(self, symbol: str, zone: ZoneInfo, interval: Interval, first: date, last: date, today: date) -> bytes:
+        """Return the bars of the days `first` to `last` as JSON: `meta`, and `rows` with UTC epoch seconds.
 
-        Prices are not adjusted for dividends; splits and dividends are columns.
+        Prices are not adjusted for dividends; splits and dividends are columns. The range is cut into as many requests
+        as the interval needs.
 
         Raises:
-            SourceError: no usable answer; the reason is classified by HTTP status and by exception.
+            SourceError: no usable answer; the reason is classified by HTTP status and by exception. NoData, without a
+                request, where the interval doesn't reach back that far.
         """
+        meta: dict[str, Any] = {}
+        rows: list[dict[str, Any]] = []
+        for start, end in list(plan_ranges(SOURCE, symbol, interval, first, last, today)):
+            meta, part = self._chart(symbol, zone, interval, start, end + timedelta(days=1))
+            rows += part
+        return msgspec.json.encode({"meta": meta, "rows": rows}, enc_hook=str)
+
+    def _chart(
+        self, symbol: str, zone: ZoneInfo, interval: Interval, first: date, end: date
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         self._begin()
         ticker = self._yfinance.Ticker(symbol)
-        ticker._tz = zone  # or yfinance spends a request to ask for it
+        ticker._tz = zone.key  # or yfinance spends a request to ask for it
+        start, before = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, end))
         try:
             frame = ticker.history(
                 interval=interval,
-                start=first,
-                end=end,
+                start=start,
+                end=before,
                 auto_adjust=False,
                 actions=True,
                 repair=False,
                 keepna=True,
+                prepost=True,  # leaves the choice to us, and yfinance needs no trading periods
                 timeout=TIMEOUT_SECONDS,
             )
             meta = {name: ticker.history_metadata.get(name) for name in _META}
@@ -97,12 +112,10 @@ class YahooClient:
         if frame.index.tz is None:
             raise BadPayload(SOURCE, symbol, "the bars' times have no time zone")
         columns = {ours: frame[theirs].tolist() for theirs, ours in _COLUMNS.items() if theirs in frame}
-        times = [int(at.timestamp()) for at in frame.index]
-        rows = [
-            {"time": at} | {name: _none_if_nan(values[i]) for name, values in columns.items()}
-            for i, at in enumerate(times)
+        return meta, [
+            {"time": int(at.timestamp())} | {name: _none_if_nan(values[i]) for name, values in columns.items()}
+            for i, at in enumerate(frame.index)
         ]
-        return msgspec.json.encode({"meta": meta, "rows": rows}, enc_hook=str)
 
     def quotes(self, symbols: tuple[str, ...]) -> bytes:
         """Return Yahoo's answer to one request for the quotes of these symbols.
