@@ -47,6 +47,7 @@ class Scripted:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.applies_splits = name == "yahoo"
         self.meter: Meter | None = None
         self.asked: list[BarQuery] = []
         self.answer: Callable[[BarQuery], SourceError | dict[str, Any] | None] = lambda _query: None
@@ -213,6 +214,14 @@ def test_a_split_is_remembered_only_after_its_history_was_delivered() -> None:
     # Ten bars were sent, and acknowledged, before the split was remembered.
     assert run.bars.flushed_at == [10]
     assert [key for key in store.objects if key.startswith("state/splits/AAPL/2026-11-20")]
+
+
+def test_as_traded_prices_may_jump_at_a_split_and_need_no_new_history() -> None:
+    source = Scripted("alphavantage")
+    source.actions = [action("AAPL", **SPLIT)]
+    source.answer = lambda _query: {"open": 100.0, "close": 400.0, "high": 400.0, "low": 100.0}
+    assert Run(source).go("AAPL") == {"AAPL": "alphavantage"}
+    assert len(source.asked) == 1
 
 
 def test_wrongly_adjusted_prices_are_not_sent() -> None:

@@ -87,19 +87,29 @@ def test_split_and_dividend_days_carry_actions(yahoo: MakeYahoo) -> None:
         ("split", "2026-11-20", 4.0, None),
     ]
     assert [corporate_action.fault(each) for each in parsed.actions] == [None, None]
-    assert jump_fault(parsed.bars, parsed.actions) is None
+    assert jump_fault(parsed.bars, parsed.actions, True) is None
+
+
+def test_a_jump_by_a_hundred_is_another_unit_unless_a_split_says_so(yahoo: MakeYahoo) -> None:
+    rows = bars_of(WEEK)
+    for row in rows[:2]:
+        row.update({name: row[name] * 100 for name in ("open", "high", "low", "close")})
+    parsed = fetched(yahoo, chart("AAPL", rows))
+    assert "another unit" in str(jump_fault(parsed.bars, parsed.actions, False))
+    parsed = fetched(yahoo, chart("AAPL", rows, splits={"2026-11-20": (100, 1)}))
+    assert jump_fault(parsed.bars, parsed.actions, False) is None
 
 
 @pytest.mark.parametrize(
     ("factor", "words"),
-    [(4.0, "4:1 of 2026-11-20 is not applied"), (0.25, "applied twice"), (100.0, "prices jump by 0.01")],
+    [(4.0, "4:1 of 2026-11-20 is not applied"), (0.25, "applied twice")],
 )
 def test_wrongly_adjusted_bars_before_a_split_are_found(yahoo: MakeYahoo, factor: float, words: str) -> None:
     rows = bars_of(WEEK)
     for row in rows[:2]:
         row.update({name: row[name] * factor for name in ("open", "high", "low", "close")})
     parsed = fetched(yahoo, chart("AAPL", rows, splits={"2026-11-20": (4, 1)}))
-    assert words in str(jump_fault(parsed.bars, parsed.actions))
+    assert words in str(jump_fault(parsed.bars, parsed.actions, True))
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])

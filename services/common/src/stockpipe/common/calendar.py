@@ -110,6 +110,7 @@ def sessions(exchange: str, first: date, last: date) -> tuple[Session, ...]:
     )
 
 
+@lru_cache(maxsize=64)
 def time_zone(exchange: str) -> ZoneInfo:
     """Return the zone of the exchange's session dates."""
     return ZoneInfo(_calendar(exchange).tz.key)

@@ -128,7 +128,7 @@ class BatchRun:
         fetched = self._fetch(query)
         if isinstance(fetched, NotFetched):
             return fetched
-        if self._splits and (new := self._splits.unknown(fetched.parsed.actions)):
+        if self._splits and fetched.applies_splits and (new := self._splits.unknown(fetched.parsed.actions)):
             if query.first > HISTORY_START:
                 self._log.warning("new_split", symbol=query.symbol, ex_dates=[action.ex_date for action in new])
                 history = BarQuery(query.symbol, HISTORY_START, query.last, query.exchange, query.currency)

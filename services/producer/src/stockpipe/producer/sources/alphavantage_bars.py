@@ -23,6 +23,7 @@ class AlphaVantageBars:
     """Daily bars, one symbol a call; with a premium plan also adjusted closes, dividends and splits."""
 
     name = SOURCE
+    applies_splits = False
 
     def __init__(self, client: AlphaVantageClient, plan: Plan, settle: timedelta, clock: Clock) -> None:
         self._client = client

@@ -150,23 +150,21 @@ class RowReader:
         )
 
 
-def jump_fault(bars: Sequence[DailyBar], actions: Sequence[CorporateAction]) -> str | None:
+def jump_fault(bars: Sequence[DailyBar], actions: Sequence[CorporateAction], applies_splits: bool) -> str | None:
     """Return what is wrong with how prices jump from bar to bar; None where nothing is.
 
-    A jump by a hundred is another unit (pence for pounds). The source applies a split to all bars before it, so prices
+    A jump by a hundred is another unit (pence for pounds). If the source applies a split to all bars before it, prices
     don't jump on its ex-date: a jump by the split's ratio means that it isn't applied, by its inverse that it is twice.
     """
+    splits = {action.ex_date: action.ratio for action in actions if action.ratio is not None}
     for before, bar in pairwise(bars):
-        jump = bar.open / before.close
-        if 80 < jump < 125 or 0.008 < jump < 0.0125:
-            return f"prices jump by {jump:g} from {before.date} to {bar.date}: another unit"
-    by_day = {bar.date: position for position, bar in enumerate(bars)}
-    for action in actions:
-        position = by_day.get(action.ex_date)
-        if action.ratio is None or not position or 1 / 1.5 < action.ratio < 1.5:
+        jump = before.close / bar.open
+        ratio = splits.get(bar.date)
+        if ratio is None and (80 < jump < 125 or 0.008 < jump < 0.0125):
+            return f"prices jump by {1 / jump:g} from {before.date} to {bar.date}: another unit"
+        if ratio is None or not applies_splits or 1 / 1.5 < ratio < 1.5:
             continue
-        jump = bars[position - 1].close / bars[position].open
-        for factor, what in ((action.ratio, "not applied"), (1 / action.ratio, "applied twice")):
+        for factor, what in ((ratio, "not applied"), (1 / ratio, "applied twice")):
             if 0.8 < jump / factor < 1.25:
-                return f"the split {action.ratio:g}:1 of {action.ex_date} is {what} to the bars before it"
+                return f"the split {ratio:g}:1 of {bar.date} is {what} to the bars before it"
     return None

@@ -52,9 +52,10 @@ class Parsed:
 
 
 class BarSource(Protocol):
-    """Gives daily bars."""
+    """Gives daily bars; `applies_splits` says whether a split changes all bars before it."""
 
     name: str
+    applies_splits: bool
 
     def fetch_bars(self, query: BarQuery) -> Payload:
         """Ask the source.

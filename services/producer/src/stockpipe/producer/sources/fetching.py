@@ -27,6 +27,7 @@ class Fetched:
     request: str
     fetch_id: str
     parsed: Parsed
+    applies_splits: bool
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ class BarFetcher:
         began = self._clock.monotonic()
         payload = line.source.fetch_bars(query)
         parsed = line.source.parse_bars(query, payload, fetch)
-        if line.meter is not None and (wrong := jump_fault(parsed.bars, parsed.actions)):
+        if line.meter is not None and (wrong := jump_fault(parsed.bars, parsed.actions, line.source.applies_splits)):
             raise BadPayload(line.name, query.symbol, wrong)
         self._metrics.fetch_seconds.labels(line.name).observe(self._clock.monotonic() - began)
         for reason, count in parsed.refused.items():
             self._metrics.bars_refused.labels(line.name, reason).inc(count)
             self._log.warning("rows_refused", source=line.name, symbol=query.symbol, reason=reason, count=count)
-        return Fetched(line.name, payload.request, fetch.id, parsed)
+        return Fetched(line.name, payload.request, fetch.id, parsed, line.source.applies_splits)

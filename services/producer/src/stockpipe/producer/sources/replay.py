@@ -27,6 +27,7 @@ class ReplayBars:
     """Daily bars of the lake."""
 
     name = SOURCE
+    applies_splits = False
 
     def __init__(self, store: ObjectStore, topic: str) -> None:
         self._store = store

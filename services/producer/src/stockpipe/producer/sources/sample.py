@@ -26,6 +26,7 @@ class SampleBars:
     """Daily bars of the sample packages."""
 
     name = SOURCE
+    applies_splits = False
 
     def fetch_bars(self, query: BarQuery) -> Payload:
         rows = _rows_of(query.symbol)

@@ -37,6 +37,7 @@ class YahooBars:
     """Daily bars, one symbol a call. Prices are as Yahoo gives them: later splits are applied, dividends are not."""
 
     name = SOURCE
+    applies_splits = True
 
     def __init__(self, client: YahooClient, settle: timedelta) -> None:
         self._client = client
