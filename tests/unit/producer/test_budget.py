@@ -167,6 +167,11 @@ def test_a_day_costs_few_objects() -> None:
     assert Limit(10_000, DAY).blocks == 100
     assert Limit(30, MINUTE).blocks == 2
     assert Limit(25, DAY).block == 1
+    # Little is left over, whatever the number.
+    for calls in range(1, 1000):
+        limit = Limit(calls, DAY)
+        assert limit.blocks < 200
+        assert calls - limit.blocks * limit.block < limit.block
 
 
 def test_limits_are_read_from_texts() -> None:

@@ -29,11 +29,11 @@ class Limit:
     @property
     def block(self) -> int:
         """Return how many calls a process reserves at a time; a restart forfeits at most this many, less one."""
-        return -(-self.calls // _BLOCKS[self.seconds])
+        return max(1, self.calls // _BLOCKS[self.seconds])
 
     @property
     def blocks(self) -> int:
-        """Return how many whole blocks a window has; a last, smaller block is left unused."""
+        """Return how many whole blocks a window has; the few calls beyond them are left unused."""
         return self.calls // self.block
 
     def window(self, now: datetime, zone: ZoneInfo) -> tuple[str, datetime]:
