@@ -38,7 +38,10 @@ def realtime(tmp_path: Path, **changes: Any) -> tuple[RealtimeSettings, Wiring]:
     ("changes", "words"),
     [
         ({"sources": "yahoo", "lake_url": None}, "source yahoo needs LAKE_URL"),
-        ({"sources": "alphavantage"}, "needs ALPHA_VANTAGE_API_KEY or ALPHA_VANTAGE_API_KEY_FILE"),
+        (
+            {"sources": "alphavantage", "alpha_vantage_plan": "premium-75"},
+            "needs ALPHA_VANTAGE_API_KEY",
+        ),
         ({"sources": "alphavantage", "alpha_vantage_api_key": KEY}, "quotes only with a premium plan"),
         ({"sources": "yahoo", "symbols": "BRK.B"}, "give it in SYMBOLS_FILE"),
         ({"sources": "yahoo", "symbols": "BTC-USD"}, "set ASSET_CLASSES"),
@@ -76,6 +79,11 @@ def test_the_key_comes_from_a_file_and_is_not_shown(tmp_path: Path, monkeypatch:
     assert KEY not in repr(settings) + str(settings)
     (line,) = quote_lines(settings, None, wiring)
     assert (line.name, line.left) == ("alphavantage", 74)
+
+
+def test_a_free_key_is_passed_over_for_quotes_where_another_source_is_there(tmp_path: Path) -> None:
+    settings, wiring = realtime(tmp_path, sources="sample,alphavantage", symbols="AAPL")
+    assert [line.name for line in quote_lines(settings, None, wiring)] == ["sample"]
 
 
 def test_a_past_session_is_not_asked_of_the_network(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def quote_lines(
             wiring.quotes(name)
             if name in NETWORK_SOURCES
             else Line(name, _local_source(name, settings, session, wiring))
-            for name in settings.sources
+            for name in wiring.quoting()
         ]
     except SourceError as error:
         raise ConfigError(f"SYMBOLS (--symbols): source {error}") from error

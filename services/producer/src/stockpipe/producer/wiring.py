@@ -89,6 +89,23 @@ class Wiring:
         client, plan, health, meter = self._alphavantage()
         return Line(name, AlphaVantageBars(client, plan, settle, self._clock), health, meter)
 
+    def quoting(self) -> list[str]:
+        """Return the sources that give quotes; a free key of Alpha Vantage gives only bars, and is passed over.
+
+        Raises:
+            ConfigError: none is left.
+        """
+        names = list(self._settings.sources)
+        if "alphavantage" in names and not plan_named(self._settings.alpha_vantage_plan).premium:
+            names.remove("alphavantage")
+            if not names:
+                raise ConfigError(
+                    "source alphavantage gives quotes only with a premium plan: set ALPHA_VANTAGE_PLAN "
+                    "(--alpha-vantage-plan), or another of SOURCES (--sources)"
+                )
+            self._log.warning("source_without_quotes", source="alphavantage", plan=self._settings.alpha_vantage_plan)
+        return names
+
     def quotes(self, name: str) -> Line[QuoteSource]:
         """Return the network's source of quotes of this name.
 
@@ -103,12 +120,7 @@ class Wiring:
         if name == "yahoo":
             yahoo, health, meter = self._yahoo()
             return Line(name, YahooQuotes(yahoo, self.instruments, volumes, self._clock), health, meter)
-        client, plan, health, meter = self._alphavantage()
-        if not plan.premium:
-            raise ConfigError(
-                "source alphavantage gives quotes only with a premium plan: set ALPHA_VANTAGE_PLAN "
-                "(--alpha-vantage-plan), or take it out of SOURCES (--sources)"
-            )
+        client, _plan, health, meter = self._alphavantage()
         return Line(name, AlphaVantageQuotes(client, self.instruments, volumes, self._clock), health, meter)
 
     def _yahoo(self) -> "tuple[YahooClient, Health, Meter]":
