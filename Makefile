@@ -15,14 +15,15 @@ PYTEST_ARGS ?=
 RUNS ?= 50
 SEED ?= 1
 SECONDS := 600
+SOURCE ?= sample
 
 .PHONY: help demo up test chaos soak check format lock lock-jars clean servers $(FAKESNOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.standalone ## Run the whole pipeline once on real prices, check the books, leave nothing running (about 2 min)
-	@$(BIN)/stockpipe-standalone demo
+demo: $(VENV)/.standalone ## Run the whole pipeline once on real prices, check the books, leave nothing running (about 2 min; SOURCE=yahoo: by the network)
+	@$(BIN)/stockpipe-standalone demo --source $(SOURCE)
 
 up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes until Ctrl-C
 	@$(BIN)/stockpipe-standalone up

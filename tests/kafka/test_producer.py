@@ -37,6 +37,8 @@ def test_batch_sends_every_bar_keyed_and_traced(broker: Broker, tmp_path: Path) 
         "records": 250 + 155,
         "symbols": {"AAPL": 250, "FB": 155},
         "failed": {},
+        "actions": 0,
+        "differences": [],
     }
     assert json.loads(xcom.read_text()) == summary
     messages = read_all(broker, topic)
@@ -121,3 +123,23 @@ def test_replay_of_an_empty_lake_is_named(broker: Broker, tmp_path: Path) -> Non
     code, _output, errors = producer(broker, new_topic(broker), "realtime", *flags)
     assert code == 2
     assert "the lake holds no quote of AAPL" in errors.splitlines()[-1]
+
+
+def test_gaps_are_listed_filled_and_then_gone(broker: Broker, tmp_path: Path) -> None:
+    topic = new_topic(broker)
+    flags = ["--symbols", "IBM", "--from", "2013-02-01", "--to", "2013-02-28", "--lake-url", f"file://{tmp_path}"]
+
+    def gaps(*more: str) -> list[dict[str, Any]]:
+        code, output, errors = producer(broker, topic, "gaps", *flags, *more)
+        assert code == 0, errors
+        account: dict[str, Any] = json.loads(output[-1])["symbols"][0]
+        assert account["expected"] == 19
+        found: list[dict[str, Any]] = account["gaps"]
+        return found
+
+    whole = {"symbol": "IBM", "first": "2013-02-01", "last": "2013-02-28", "sessions": 19, "reason": "not_fetched"}
+    assert gaps() == [whole]
+    assert gaps("--fill") == [whole]
+    drain(broker, topic, tmp_path, "batch")
+    assert len(read_all(broker, topic)) == 19
+    assert gaps() == []

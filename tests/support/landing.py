@@ -34,7 +34,7 @@ def quiet_log() -> Logger:
 
 
 def settings_for(broker: Cluster, topic: str, kind: TopicKind = "realtime", **changes: Any) -> ConsumerSettings:
-    names: dict[str, Any] = {"kafka_topic_realtime" if kind == "realtime" else "kafka_topic_batch": topic}
+    names: dict[str, Any] = {f"kafka_topic_{kind}": topic}
     return ConsumerSettings(
         topic=kind,
         kafka_bootstrap_server=broker.bootstrap,

@@ -1,7 +1,8 @@
 """An object store in memory. Its time is the test's; at a write it can kill the program, or let another one run."""
 
+import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from stockpipe.common.lake.store import ObjectExists, ObjectInfo, ObjectMissing
 
@@ -13,10 +14,11 @@ class Killed(BaseException):
 class MemoryStore:
     url = "memory://lake"
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime = datetime(2026, 11, 23, tzinfo=UTC)) -> None:
         self.now = now
         self.objects: dict[str, tuple[bytes, datetime]] = {}
         self.writes = 0
+        self._lock = threading.Lock()
         self.before_write: Callable[[int], None] | None = None
         """Called with the number of the write (of creates and deletes, from 0) that is about to happen."""
 
@@ -25,9 +27,10 @@ class MemoryStore:
 
     def create(self, key: str, data: bytes) -> None:
         self._write()
-        if key in self.objects:
-            raise ObjectExists(f"object {key} exists already")
-        self.objects[key] = data, self.now
+        with self._lock:
+            if key in self.objects:
+                raise ObjectExists(f"object {key} exists already")
+            self.objects[key] = data, self.now
 
     def get(self, key: str) -> bytes:
         if key not in self.objects:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from stockpipe.common.contracts.daily_bar import DailyBar
+from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.quote import Quote
 
 
@@ -45,7 +46,7 @@ def bar(**changes: Any) -> DailyBar:
     return DailyBar(**(values | changes))
 
 
-def as_dict(record: Quote | DailyBar) -> dict[str, Any]:
+def as_dict(record: Record) -> dict[str, Any]:
     """Return the record's JSON object, to break it."""
     fields: dict[str, Any] = msgspec.to_builtins(record)
     return fields

@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import RecordDecoder
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 
 ROOT = Path(__file__).parents[3]
-CONTRACTS = {"quote.v1": Quote, "daily_bar.v1": DailyBar}
-KINDS: dict[str, TopicKind] = {"quote": "realtime", "daily_bar": "batch"}
+CONTRACTS = {"quote.v1": Quote, "daily_bar.v1": DailyBar, "corporate_action.v1": CorporateAction}
+KINDS: dict[str, TopicKind] = {"quote": "realtime", "daily_bar": "batch", "corporate_action": "actions"}
 
 
 def schema_text(name: str) -> str:

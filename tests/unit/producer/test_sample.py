@@ -18,7 +18,7 @@ def test_there_are_more_than_ten_thousand_real_bars_and_all_keep_the_contract() 
     source, bars = SampleBars(), []
     for symbol in sample_rows():
         query = BarQuery(symbol, *EVER)
-        bars += source.parse_bars(query, source.fetch_bars(query), FETCH)
+        bars += source.parse_bars(query, source.fetch_bars(query), FETCH).bars
     assert len(bars) == 12_154 + 2 * 5_031
     assert {bar.symbol for bar in bars} == {"AAPL", "FB", "GOOG", "IBM", "MSFT", "^GSPC", "^IXIC"}
     assert [daily_bar.fault(bar) for bar in bars if daily_bar.fault(bar)] == []
@@ -37,7 +37,7 @@ def test_the_query_bounds_are_included() -> None:
     query = BarQuery("AAPL", date(2000, 3, 1), date(2000, 3, 3))
     source = SampleBars()
     payload = source.fetch_bars(query)
-    bars = source.parse_bars(query, payload, FETCH)
+    bars = source.parse_bars(query, payload, FETCH).bars
     assert [bar.date for bar in bars] == ["2000-03-01", "2000-03-02", "2000-03-03"]
     assert (bars[0].open, bars[0].high, bars[0].low, bars[0].close, bars[0].volume) == (
         118.56,
@@ -68,7 +68,7 @@ def test_a_session_of_quotes_touches_exactly_the_real_bar() -> None:
     quotes = []
     at = session.open
     while at <= session.close:
-        quotes += source.quotes(["AAPL", "MSFT"], at, FETCH)[1]
+        quotes += source.quotes(["AAPL", "MSFT"], at, FETCH).quotes
         at += HALF_MINUTE
     row = next(row for row in sample_rows()["AAPL"] if row["Date"] == "2013-03-01")
     aapl = [quote for quote in quotes if quote.symbol == "AAPL"]
@@ -85,7 +85,7 @@ def test_a_session_of_quotes_touches_exactly_the_real_bar() -> None:
 def test_without_a_session_quotes_are_redated_to_now() -> None:
     source = SampleQuotes(["AAPL"], None, "XNYS", HALF_MINUTE, seed=7)
     now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-    found = [source.quotes(["AAPL"], now + tick * HALF_MINUTE, FETCH)[1][0] for tick in range(782)]
+    found = [source.quotes(["AAPL"], now + tick * HALF_MINUTE, FETCH).quotes[0] for tick in range(782)]
     assert found[0].event_time == "2026-11-23T03:00:00.000Z"
     assert found[1].event_time == "2026-11-23T03:00:30.000Z"
     # After one session's ticks the next session follows.
@@ -98,6 +98,6 @@ def test_a_symbol_that_did_not_trade_on_the_day_is_left_out() -> None:
     session = calendar.session("XNYS", date(2010, 3, 1))
     assert session is not None
     source = SampleQuotes(["FB", "IBM"], session, "XNYS", HALF_MINUTE, seed=7)
-    assert [quote.symbol for quote in source.quotes(["FB", "IBM"], session.open, FETCH)[1]] == ["IBM"]
+    assert [quote.symbol for quote in source.quotes(["FB", "IBM"], session.open, FETCH).quotes] == ["IBM"]
     with pytest.raises(NoData, match="no symbol traded on 2010-03-01"):
         source.quotes(["FB"], session.open, FETCH)

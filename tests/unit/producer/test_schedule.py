@@ -18,11 +18,11 @@ HALF_MINUTE = timedelta(seconds=30)
 class Live:
     """Live rounds on a clock held by hand."""
 
-    def __init__(self, now: datetime, exchange: str | None = "XNYS") -> None:
+    def __init__(self, now: datetime, *exchanges: str) -> None:
         self.clock = ManualClock(now)
         self._registry = CollectorRegistry()
         self.rounds: Iterator[datetime] = live_rounds(
-            HALF_MINUTE, exchange, self.clock, threading.Event(), ProducerMetrics(self._registry), quiet_log()
+            HALF_MINUTE, exchanges, self.clock, threading.Event(), ProducerMetrics(self._registry), quiet_log()
         )
 
     def next(self, count: int) -> list[str]:
@@ -34,13 +34,13 @@ class Live:
 
 
 def test_rounds_are_aligned_to_the_wall_clock() -> None:
-    live = Live(datetime(2026, 11, 23, 15, 0, 7, tzinfo=UTC))
+    live = Live(datetime(2026, 11, 23, 15, 0, 7, tzinfo=UTC), "XNYS")
     assert live.next(3) == ["23 15:00:30", "23 15:01:00", "23 15:01:30"]
     assert live.skipped == 0
 
 
 def test_a_slow_round_does_not_shift_the_next() -> None:
-    live = Live(datetime(2026, 11, 23, 15, 0, 7, tzinfo=UTC))
+    live = Live(datetime(2026, 11, 23, 15, 0, 7, tzinfo=UTC), "XNYS")
     live.next(1)
     live.clock.advance(12)
     assert live.next(1) == ["23 15:01:00"]
@@ -48,7 +48,7 @@ def test_a_slow_round_does_not_shift_the_next() -> None:
 
 
 def test_a_round_longer_than_the_interval_skips_and_counts_never_piles_up() -> None:
-    live = Live(datetime(2026, 11, 23, 15, 0, 7, tzinfo=UTC))
+    live = Live(datetime(2026, 11, 23, 15, 0, 7, tzinfo=UTC), "XNYS")
     live.next(1)
     live.clock.advance(95)
     assert live.next(2) == ["23 15:02:00", "23 15:02:30"]
@@ -66,13 +66,19 @@ def test_a_round_longer_than_the_interval_skips_and_counts_never_piles_up() -> N
     ],
 )
 def test_outside_sessions_it_idles_until_the_next_open(now: datetime, first: str) -> None:
-    live = Live(now)
+    live = Live(now, "XNYS")
     assert live.next(1) == [first]
     assert live.skipped == 0
 
 
 def test_always_on_needs_no_exchange() -> None:
-    assert Live(datetime(2026, 11, 21, 16, 0, 1, tzinfo=UTC), None).next(1) == ["21 16:00:30"]
+    assert Live(datetime(2026, 11, 21, 16, 0, 1, tzinfo=UTC)).next(1) == ["21 16:00:30"]
+
+
+def test_it_idles_until_the_first_of_several_exchanges_opens() -> None:
+    # Monday 03:00 UTC: Tokyo trades through its lunch break, London opens at 08:00, New York at 14:30.
+    assert Live(datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC), "XLON", "XTKS").next(1) == ["24 03:00:30"]
+    assert Live(datetime(2026, 11, 24, 7, 0, tzinfo=UTC), "XNYS", "XLON").next(1) == ["24 08:00:00"]
 
 
 def session() -> calendar.Session:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from stockpipe.auditor.findings import Finding, Hop, Period
-from stockpipe.auditor.offsets import TopicOffsets, topic_offsets
+from stockpipe.auditor.offsets import TopicOffsets, landed_kinds, topic_offsets
 from stockpipe.auditor.processed_hop import DatasetBooks, ProcessedHop
 from stockpipe.auditor.raw_hop import PartitionBooks, RawHop
 from stockpipe.auditor.warehouse_hop import WarehouseHop
@@ -46,8 +46,7 @@ def audit(settings: KafkaSettings, period: Period, store: ObjectStore, reader: W
     Raises:
         Unavailable: Kafka, the store or the warehouse can't be reached.
     """
-    kinds: tuple[TopicKind, ...] = ("batch", "realtime")
-    return balance({kind: topic_offsets(settings, kind) for kind in kinds}, period, store, reader)
+    return balance({kind: topic_offsets(settings, kind) for kind in landed_kinds(settings)}, period, store, reader)
 
 
 def balance(

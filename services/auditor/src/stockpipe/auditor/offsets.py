@@ -7,6 +7,7 @@ from confluent_kafka import Consumer
 
 from stockpipe.common.contracts import dlq
 from stockpipe.common.contracts.topics import TopicKind, dlq_topic
+from stockpipe.common.errors import ConfigError
 from stockpipe.common.kafka import (
     committed_offsets,
     end_offsets,
@@ -38,6 +39,22 @@ class TopicOffsets:
     partitions: dict[int, PartitionOffsets] = field(default_factory=dict)
     dead: dict[int, set[int]] = field(default_factory=dict)
     dlq_complete: bool = True
+
+
+def landed_kinds(settings: KafkaSettings) -> list[TopicKind]:
+    """Return the kinds of topics to audit; that of actions is there only where a source knows actions.
+
+    Raises:
+        Unavailable: no broker answers.
+    """
+    reader = group_reader(settings, settings.consumer_group("actions"))
+    try:
+        require_topics(reader, settings, settings.topic("actions"))
+    except ConfigError:
+        return ["batch", "realtime"]
+    finally:
+        reader.close()
+    return ["batch", "realtime", "actions"]
 
 
 def topic_offsets(settings: KafkaSettings, kind: TopicKind) -> TopicOffsets:

@@ -32,6 +32,50 @@ class ProducerMetrics:
             "Rounds left out because the one before was still running",
             registry=registry,
         )
+        self.source_calls = Counter(
+            "stockpipe_producer_source_calls_total",
+            "HTTP requests to a source, by the status it answered; error = no answer",
+            ["source", "status"],
+            registry=registry,
+        )
+        self.quota_remaining = Gauge(
+            "stockpipe_producer_quota_remaining",
+            "Calls that a source's longest budget still allows in its current window",
+            ["source"],
+            registry=registry,
+        )
+        self.source_skips = Counter(
+            "stockpipe_producer_source_skips_total",
+            "Times a source was passed over, by reason: busy, cooling_down, no_quota",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self.bars_refused = Counter(
+            "stockpipe_producer_bars_refused_total",
+            "Rows of a source's answers that are no bars, by reason",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self.cross_check_differences = Counter(
+            "stockpipe_producer_cross_check_differences_total",
+            "Bars in which two sources differ by more than the tolerance, by field",
+            ["source", "other", "field"],
+            registry=registry,
+        )
+        self.oldest_quote = Gauge(
+            "stockpipe_producer_oldest_quote_seconds",
+            "Age of the stalest symbol's last answered round, among the symbols whose exchange is open",
+            registry=registry,
+        )
+        self.source_cooling = Gauge(
+            "stockpipe_producer_source_cooling", "1 while a source is left alone", ["source"], registry=registry
+        )
+        self.source_cooldowns = Counter(
+            "stockpipe_producer_source_cooldowns_total",
+            "Cool-downs that this process began",
+            ["source"],
+            registry=registry,
+        )
         self.fetch_seconds = Histogram(
             "stockpipe_producer_fetch_seconds",
             "Duration of one request to a source",

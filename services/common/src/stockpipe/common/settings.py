@@ -78,8 +78,10 @@ class KafkaSettings(ServiceSettings):
     kafka_bootstrap_server: str = Field(description="Brokers to ask first, host:port[,host:port]")
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars")
+    kafka_topic_actions: str = Field("stock-market-actions", description="Topic of splits and dividends")
     kafka_consumer_group_prefix: str = Field(
-        "stock-market-consumer-", description="Consumer group of a topic is this, followed by realtime or batch"
+        "stock-market-consumer-",
+        description="Consumer group of a topic is this, followed by realtime, batch or actions",
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Transport to the brokers"
@@ -95,7 +97,11 @@ class KafkaSettings(ServiceSettings):
 
     def topic(self, kind: TopicKind) -> str:
         """Return the name of the topic of this kind."""
-        return self.kafka_topic_realtime if kind == "realtime" else self.kafka_topic_batch
+        return {
+            "realtime": self.kafka_topic_realtime,
+            "batch": self.kafka_topic_batch,
+            "actions": self.kafka_topic_actions,
+        }[kind]
 
     @property
     def topics(self) -> dict[TopicKind, str]:

@@ -2,7 +2,9 @@
 
 from stockpipe.common.clock import Clock
 from stockpipe.common.contracts.daily_bar import DailyBar
+from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import RawManifest
+from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake.manifests import commit_raw
 from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat
@@ -46,11 +48,7 @@ class Flusher:
             self._store, self._kind, buffer.partition, buffer.records, buffer.offsets, self._raw_format
         )
         self._dead_letters.send(buffer.rejected)
-        # A session date counts as its midnight: good enough to select manifests by time.
-        times = [
-            f"{record.date}T00:00:00.000Z" if isinstance(record, DailyBar) else record.event_time
-            for record in buffer.records
-        ]
+        times = [_time(record) for record in buffer.records]
         ours = RawManifest(
             topic=self._topic,
             partition=buffer.partition,
@@ -71,3 +69,10 @@ class Flusher:
         )
         committed = commit_raw(self._store, ours)
         return committed, committed is ours
+
+
+def _time(record: Record) -> str:
+    """Return a record's time; a date counts as its midnight, good enough to select manifests by time."""
+    if isinstance(record, Quote):
+        return record.event_time
+    return f"{record.date if isinstance(record, DailyBar) else record.ex_date}T00:00:00.000Z"

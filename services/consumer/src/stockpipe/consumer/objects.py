@@ -1,10 +1,9 @@
-"""Raw objects of one flush: quotes by event hour, bars by symbol and fetch."""
+"""Raw objects of one flush: quotes by event hour, bars and actions by symbol and fetch."""
 
 import hashlib
 from collections.abc import Sequence
 from typing import cast
 
-from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import RawObject
 from stockpipe.common.contracts.quote import Quote
@@ -51,5 +50,5 @@ def _key(kind: TopicKind, rows: list[Record], partition: int, offsets: list[int]
     if kind == "realtime":
         first_event = from_text(min(cast(Quote, row).event_time for row in rows))
         return layout.realtime_object(first_event, partition, offsets[0], offsets[-1], suffix)
-    bar = cast(DailyBar, rows[0])
-    return layout.historical_object(bar.symbol, from_text(bar.fetched_at), partition, offsets[0], offsets[-1], suffix)
+    make = layout.historical_object if kind == "batch" else layout.actions_object
+    return make(rows[0].symbol, from_text(rows[0].fetched_at), partition, offsets[0], offsets[-1], suffix)

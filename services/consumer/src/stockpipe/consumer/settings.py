@@ -9,7 +9,7 @@ from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake.raw_rows import RawFormat
 from stockpipe.common.settings import CommaSeparated, KafkaSettings, LakeSettings
 
-_FLUSH_SECONDS: dict[TopicKind, float] = {"realtime": 10.0, "batch": 30.0}
+_FLUSH_SECONDS: dict[TopicKind, float] = {"realtime": 10.0, "batch": 30.0, "actions": 30.0}
 
 
 class ConsumerSettings(KafkaSettings, LakeSettings):
@@ -21,7 +21,9 @@ class ConsumerSettings(KafkaSettings, LakeSettings):
     `stockpipe-consumer redrive` sends records back that were refused and are good by now.
     """
 
-    topic_kind: TopicKind = Field(alias="topic", description="Which topic to read: quotes or daily bars")
+    topic_kind: TopicKind = Field(
+        alias="topic", description="Which topic to read: quotes, daily bars, or splits and dividends"
+    )
     drain: bool = Field(False, description="Read to the end offsets seen at the start, flush, commit, leave")
     flush_records: int = Field(50_000, ge=1, description="Records of a partition that make a flush due")
     flush_bytes: int = Field(64 * 2**20, ge=1024, description="Bytes of a partition's values that make a flush due")
@@ -30,7 +32,7 @@ class ConsumerSettings(KafkaSettings, LakeSettings):
         gt=0,
         le=120,
         description="Seconds after a partition's first unflushed record that make a flush due "
-        "(default: 10 realtime, 30 batch)",
+        "(default: 10 realtime, 30 batch and actions)",
     )
     raw_format: RawFormat = Field("csv", description="Format of raw objects; parquet is zstd-compressed")
     kafka_group_protocol: Literal["classic", "consumer"] = Field(

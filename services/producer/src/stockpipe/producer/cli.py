@@ -1,12 +1,15 @@
 """`stockpipe-producer`."""
 
+import random
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from stockpipe.common import calendar
 from stockpipe.common.cli import Command, run_program
 from stockpipe.common.clock import SystemClock
 from stockpipe.common.errors import ConfigError, PartialFailure
@@ -15,23 +18,50 @@ from stockpipe.common.kafka import new_producer, require_topics
 from stockpipe.common.logs import Logger, configure_logs
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.service import serve_metrics, stop_on_signals
-from stockpipe.producer.batch import bar_source, date_range, send_bars
-from stockpipe.producer.realtime import past_session, quote_source, rounds, send_rounds
+from stockpipe.producer.batch import BatchRun, bar_lines, date_range
+from stockpipe.producer.check import check_sources
+from stockpipe.producer.gaps import Sessions, fill, find_gaps, settled_before
+from stockpipe.producer.realtime import past_session, quote_lines, rounds, send_rounds
+from stockpipe.producer.rounds import QuoteRounds
 from stockpipe.producer.sender import Sender
-from stockpipe.producer.settings import BatchSettings, ProducerSettings, RealtimeSettings
+from stockpipe.producer.settings import (
+    NETWORK_SOURCES,
+    BatchSettings,
+    CheckSettings,
+    GapsSettings,
+    ProducerSettings,
+    RealtimeSettings,
+    SourceSettings,
+)
+from stockpipe.producer.sources.fetching import BarFetcher
+from stockpipe.producer.wiring import Wiring
 
 
 def run_realtime(settings: RealtimeSettings) -> int:
     """Run the command and return its exit code."""
     log, metrics = _start(settings)
     stop, clock = stop_on_signals(), SystemClock()
+    wiring = Wiring(settings, clock, metrics, log)
     session = past_session(settings)
-    sources = [quote_source(name, settings, session) for name in settings.sources]
-    instants = rounds(settings, session, clock, stop, metrics, log)
+    instants = rounds(settings, session, wiring, clock, stop, metrics, log)
+    lines = quote_lines(settings, session, wiring)
     sender = _sender(settings, settings.kafka_topic_realtime, metrics, log)
-    summary = send_rounds(settings.symbols, sources, instants, sender, clock, random_suffix, metrics, log)
+    interval = timedelta(seconds=settings.fetch_interval_seconds)
+    quotes = QuoteRounds(lines, interval, sender, clock, random_suffix, metrics, log)
+    summary = send_rounds(instants, quotes, sender)
     sender.close()
     _print_summary(asdict(summary))
+    return 0
+
+
+def run_check(settings: CheckSettings) -> int:
+    """Run the command and return its exit code."""
+    log, metrics = _start(settings)
+    clock = SystemClock()
+    wiring = Wiring(settings, clock, metrics, log)
+    lines = [wiring.bars(name) for name in settings.sources if name in NETWORK_SOURCES]
+    instrument = next(iter(wiring.instruments.values()))
+    _print_summary(check_sources(lines, instrument, clock, random_suffix, metrics))
     return 0
 
 
@@ -40,10 +70,17 @@ def run_batch(settings: BatchSettings) -> int:
     log, metrics = _start(settings)
     clock = SystemClock()
     date_range(settings, clock)
-    sources = [bar_source(name, settings) for name in settings.sources]
-    sender = _sender(settings, settings.kafka_topic_batch, metrics, log)
-    summary = send_bars(settings, sources, sender, clock, random_suffix, metrics, log)
-    sender.close()
+    wiring = Wiring(settings, clock, metrics, log)
+    instruments = list(wiring.instruments.values())
+    rng = random.Random()  # noqa: S311 - jitter and samples
+    fetcher = BarFetcher(bar_lines(settings, wiring), clock, rng, random_suffix, metrics, log)
+    bars = _sender(settings, settings.kafka_topic_batch, metrics, log)
+    actions = _sender(settings, settings.kafka_topic_actions, metrics, log) if wiring.uses_network else None
+    run = BatchRun(settings, wiring, fetcher, bars, actions, clock, random_suffix, rng, metrics, log)
+    summary = run.run(instruments)
+    bars.close()
+    if actions:
+        actions.close()
     line = _print_summary(asdict(summary))
     if settings.xcom_path:
         try:
@@ -52,11 +89,47 @@ def run_batch(settings: BatchSettings) -> int:
             raise ConfigError(f"XCOM_PATH {settings.xcom_path!r} can't be written: {error.strerror}") from error
     if summary.failed:
         reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in summary.failed.items())
-        raise PartialFailure(f"{len(summary.failed)} of {len(settings.symbols)} symbols gave no bars: {reasons}")
+        raise PartialFailure(f"{len(summary.failed)} of {len(instruments)} symbols gave no bars: {reasons}")
     return 0
 
 
-def _start(settings: ProducerSettings) -> tuple[Logger, ProducerMetrics]:
+def run_gaps(settings: GapsSettings) -> int:
+    """Run the command and return its exit code."""
+    log, metrics = _start(settings)
+    clock = SystemClock()
+    wiring = Wiring(settings, clock, metrics, log)
+    instruments = list(wiring.instruments.values())
+    first, last = date_range(settings, clock)
+    first = first or min(
+        calendar.trailing_session(exchange, last, settings.trailing_sessions)
+        for exchange in {each.exchange for each in instruments}
+    )
+    lines = bar_lines(settings, wiring)
+    down = all(line.health is not None and line.health.cooling_until() for line in lines)
+    sessions = Sessions(wiring.store, settings.kafka_topic_batch, wiring.instruments, first, last)
+    settled = settled_before(clock.now(), settings.settle_minutes)
+    accounts = find_gaps(instruments, sessions, first, last, settled, down)
+    report = {"first": first, "last": last, "symbols": accounts}
+    if not settings.fill:
+        _print_summary(report)
+        return 0
+    rng = random.Random()  # noqa: S311 - jitter
+    fetcher = BarFetcher(lines, clock, rng, random_suffix, metrics, log)
+    bars = _sender(settings, settings.kafka_topic_batch, metrics, log)
+    actions = _sender(settings, settings.kafka_topic_actions, metrics, log) if wiring.uses_network else None
+    run = BatchRun(settings, wiring, fetcher, bars, actions, clock, random_suffix, rng, metrics, log)
+    fill(accounts, instruments, sessions, run, clock)
+    bars.close()
+    if actions:
+        actions.close()
+    _print_summary(report | {"filled": asdict(run.summary)})
+    if run.summary.failed:
+        reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in run.summary.failed.items())
+        raise PartialFailure(f"gaps of {len(run.summary.failed)} symbols are left: {reasons}")
+    return 0
+
+
+def _start(settings: SourceSettings) -> tuple[Logger, ProducerMetrics]:
     registry = CollectorRegistry()
     serve_metrics(registry, settings.metrics_port)
     return configure_logs("producer", settings.log_level), ProducerMetrics(registry)
@@ -78,5 +151,10 @@ def main() -> None:
     """Run the program."""
     run_program(
         "stockpipe-producer",
-        {"realtime": Command(RealtimeSettings, run_realtime), "batch": Command(BatchSettings, run_batch)},
+        {
+            "realtime": Command(RealtimeSettings, run_realtime),
+            "batch": Command(BatchSettings, run_batch),
+            "check": Command(CheckSettings, run_check),
+            "gaps": Command(GapsSettings, run_gaps),
+        },
     )

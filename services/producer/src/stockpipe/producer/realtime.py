@@ -1,24 +1,25 @@
 """`stockpipe-producer realtime`: a quote of every symbol each round."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stockpipe.common import calendar, ids
+from stockpipe.common import calendar
 from stockpipe.common.clock import Clock
 from stockpipe.common.errors import ConfigError
-from stockpipe.common.lake.open import open_lake
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import ProducerMetrics
-from stockpipe.common.times import to_text
+from stockpipe.producer.rounds import QuoteRounds
 from stockpipe.producer.schedule import live_rounds, session_rounds
 from stockpipe.producer.sender import Sender
-from stockpipe.producer.settings import RealtimeSettings
-from stockpipe.producer.sources.base import Fetch, QuoteSource
+from stockpipe.producer.settings import NETWORK_SOURCES, RealtimeSettings
+from stockpipe.producer.sources.base import QuoteSource
 from stockpipe.producer.sources.errors import SourceError
+from stockpipe.producer.sources.line import Line
 from stockpipe.producer.sources.replay import ReplayQuotes
 from stockpipe.producer.sources.sample import SampleQuotes
+from stockpipe.producer.wiring import Wiring
 
 
 @dataclass
@@ -46,70 +47,79 @@ def past_session(settings: RealtimeSettings) -> calendar.Session | None:
     return session
 
 
-def quote_source(name: str, settings: RealtimeSettings, session: calendar.Session | None) -> QuoteSource:
-    """Return the source of this name, for a past session or for now.
+def quote_lines(
+    settings: RealtimeSettings, session: calendar.Session | None, wiring: Wiring
+) -> list[Line[QuoteSource]]:
+    """Return the sources in their order, for a past session or for now.
 
     Raises:
-        ConfigError: it needs another setting, or has nothing for these symbols.
+        ConfigError: one needs another setting, or has nothing for these symbols.
     """
     try:
-        if name == "sample":
-            interval = timedelta(seconds=settings.fetch_interval_seconds)
-            return SampleQuotes(settings.symbols, session, settings.exchange, interval, settings.seed)
-        if session is None or settings.lake_url is None:
-            raise ConfigError("source replay needs SESSION_DATE (--session-date), the day to replay, and LAKE_URL")
-        store = open_lake(settings)
-        return ReplayQuotes(store, settings.kafka_topic_realtime, settings.symbols, session.open, session.close)
+        return [
+            wiring.quotes(name)
+            if name in NETWORK_SOURCES
+            else Line(name, _local_source(name, settings, session, wiring))
+            for name in wiring.quoting()
+        ]
     except SourceError as error:
         raise ConfigError(f"SYMBOLS (--symbols): source {error}") from error
+
+
+def _local_source(
+    name: str, settings: RealtimeSettings, session: calendar.Session | None, wiring: Wiring
+) -> QuoteSource:
+    symbols = list(wiring.instruments)
+    if name == "sample":
+        interval = timedelta(seconds=settings.fetch_interval_seconds)
+        return SampleQuotes(symbols, session, settings.exchange, interval, settings.seed)
+    if session is None or settings.lake_url is None:
+        raise ConfigError("source replay needs SESSION_DATE (--session-date), the day to replay, and LAKE_URL")
+    return ReplayQuotes(wiring.store, settings.kafka_topic_realtime, symbols, session.open, session.close)
 
 
 def rounds(
     settings: RealtimeSettings,
     session: calendar.Session | None,
+    wiring: Wiring,
     clock: Clock,
     stop: threading.Event,
     metrics: ProducerMetrics,
     log: Logger,
-) -> Iterator[datetime]:
-    """Yield the instants at which quotes are wanted."""
+) -> Iterator[tuple[datetime, list[str]]]:
+    """Yield the instants at which quotes are wanted, and the symbols whose exchange is open then.
+
+    Raises:
+        ConfigError: a past session is asked of a source that only knows now.
+    """
     interval = timedelta(seconds=settings.fetch_interval_seconds)
+    everything = list(wiring.instruments)
     if session is not None:
-        return session_rounds(session, interval, settings.speed, clock, stop)
-    exchange = None if settings.always_on else settings.exchange
-    return live_rounds(interval, exchange, clock, stop, metrics, log)
+        if wiring.uses_network:
+            raise ConfigError("SESSION_DATE (--session-date) needs SOURCES sample or replay; others only know now")
+        return ((at, everything) for at in session_rounds(session, interval, settings.speed, clock, stop))
+    exchange_of = {
+        each.symbol: each.exchange if wiring.uses_network else settings.exchange for each in wiring.instruments.values()
+    }
+    exchanges = () if settings.always_on else sorted(set(exchange_of.values()))
+    instants = live_rounds(interval, exchanges, clock, stop, metrics, log)
+    return ((at, found) for at in instants if (found := open_symbols(exchange_of, at, settings.always_on)))
 
 
-def send_rounds(
-    symbols: Sequence[str],
-    sources: Sequence[QuoteSource],
-    instants: Iterator[datetime],
-    sender: Sender,
-    clock: Clock,
-    entropy: ids.Entropy,
-    metrics: ProducerMetrics,
-    log: Logger,
-) -> RealtimeSummary:
+def open_symbols(exchange_of: Mapping[str, str], at: datetime, always: bool) -> list[str]:
+    """Return the symbols whose exchange trades at `at`."""
+    trading = {exchange for exchange in set(exchange_of.values()) if always or calendar.is_trading(exchange, at)}
+    return [symbol for symbol, exchange in exchange_of.items() if exchange in trading]
+
+
+def send_rounds(instants: Iterator[tuple[datetime, list[str]]], quotes: QuoteRounds, sender: Sender) -> RealtimeSummary:
     """Send one round of quotes at each instant; a round that no source answers is counted and left out."""
     summary = RealtimeSummary()
-    for at in instants:
-        for source in sources:
-            now = clock.now()
-            fetch = Fetch(ids.fetch_id(source.name, now, entropy()), to_text(now))
-            began = clock.monotonic()
-            try:
-                request, quotes = source.quotes(symbols, at, fetch)
-            except SourceError as error:
-                metrics.fetch_failures.labels(source.name, type(error).__name__).inc()
-                log.warning("fetch_failed", at=at.isoformat(), detail=str(error))
-                continue
-            metrics.fetch_seconds.labels(source.name).observe(clock.monotonic() - began)
-            for quote in quotes:
-                sender.send(quote, request)
+    for at, symbols in instants:
+        if quotes.round(symbols, at):
             summary.rounds += 1
-            summary.records += len(quotes)
-            break
         else:
             summary.failed_rounds += 1
+        summary.records = quotes.sent
         sender.poll()
     return summary

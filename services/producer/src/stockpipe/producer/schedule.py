@@ -1,7 +1,7 @@
 """When rounds of quotes happen."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 from stockpipe.common import calendar
@@ -29,21 +29,21 @@ def session_rounds(
 
 def live_rounds(
     interval: timedelta,
-    exchange: str | None,
+    exchanges: Collection[str],
     clock: Clock,
     stop: threading.Event,
     metrics: ProducerMetrics,
     log: Logger,
 ) -> Iterator[datetime]:
-    """Yield the instants of the wall clock that are multiples of `interval`, while the exchange is open.
+    """Yield the instants of the wall clock that are multiples of `interval`, while one of the exchanges is open.
 
-    A round that can't start before the next is due is left out and counted. `exchange` None means always open.
+    A round that can't start before the next is due is left out and counted. No exchange means always open.
     """
     previous = _floor(clock.now(), interval)
     while not stop.is_set():
         now = clock.now()
-        if exchange is not None and not calendar.is_open(exchange, now):
-            opens = calendar.next_open(exchange, now)
+        if exchanges and not any(calendar.is_trading(exchange, now) for exchange in exchanges):
+            opens, exchange = min((calendar.next_open(exchange, now), exchange) for exchange in exchanges)
             log.info("exchange_closed", exchange=exchange, next_open=opens.isoformat())
             if clock.wait((opens - now).total_seconds(), stop):
                 return

@@ -5,7 +5,9 @@ from collections import Counter
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from stockpipe.common.contracts import daily_bar, quote
+from stockpipe.common.contracts import corporate_action, daily_bar, quote
+from stockpipe.common.contracts.corporate_action import CorporateAction
+from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import HEADER_FETCH_ID, HEADER_REQUEST, HEADER_SCHEMA
@@ -17,6 +19,12 @@ from stockpipe.common.settings import KafkaSettings
 
 FLUSH_SECONDS = 130.0
 """Longer than librdkafka's delivery time-out of 120 s, after which every record is acknowledged or failed."""
+
+_SCHEMAS: dict[type[Record], str] = {
+    Quote: quote.SCHEMA,
+    DailyBar: daily_bar.SCHEMA,
+    CorporateAction: corporate_action.SCHEMA,
+}
 
 
 class Sender:
@@ -37,9 +45,8 @@ class Sender:
         Raises:
             Unavailable: the client failed for good.
         """
-        schema = quote.SCHEMA if isinstance(record, Quote) else daily_bar.SCHEMA
         headers: list[tuple[str, str | bytes | None]] = [
-            (HEADER_SCHEMA, schema),
+            (HEADER_SCHEMA, _SCHEMAS[type(record)]),
             (HEADER_FETCH_ID, record.fetch_id),
             (HEADER_REQUEST, request),
         ]
@@ -67,7 +74,7 @@ class Sender:
         self._producer.poll(0)
         self._errors.raise_if_fatal()
 
-    def close(self) -> None:
+    def flush(self) -> None:
         """Wait until every record is acknowledged or failed.
 
         Raises:
@@ -87,3 +94,7 @@ class Sender:
             self._failed[error.str()] += 1
             self._metrics.delivery_failures.labels(self._topic).inc()
             self._log.error("delivery_failed", topic=self._topic, key=str(message.key()), detail=error.str())
+
+    def close(self) -> None:
+        """Flush for the last time; raises like `flush`."""
+        self.flush()

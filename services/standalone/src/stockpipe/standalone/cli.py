@@ -1,7 +1,7 @@
 """`stockpipe-standalone`."""
 
 from stockpipe.common.cli import Command, run_program
-from stockpipe.standalone.demo import run_demo
+from stockpipe.standalone.demo import DemoRun, run_demo
 from stockpipe.standalone.settings import DemoSettings, UpSettings
 from stockpipe.standalone.setup import (
     LockSettings,
@@ -12,6 +12,14 @@ from stockpipe.standalone.setup import (
     run_setup,
 )
 from stockpipe.standalone.up import run_up
+from stockpipe.standalone.yahoo import YahooDemoRun, require_yahoo
+
+
+def demo(settings: DemoSettings) -> int:
+    """Run the demo on the source that is chosen."""
+    if settings.source == "yahoo":
+        return run_demo(settings, YahooDemoRun, require_yahoo)
+    return run_demo(settings, DemoRun, lambda _folder: None)
 
 
 def main() -> None:
@@ -19,7 +27,7 @@ def main() -> None:
     run_program(
         "stockpipe-standalone",
         {
-            "demo": Command(DemoSettings, run_demo),
+            "demo": Command(DemoSettings, demo),
             "up": Command(UpSettings, run_up),
             "setup": Command(SetupSettings, run_setup),
             "setup-minio": Command(MinioSettings, run_minio),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -25,19 +26,20 @@ from stockpipe.standalone.watching import Watcher
 SESSION = timedelta(hours=6, minutes=30)
 
 
-def run_demo(settings: DemoSettings) -> int:
-    """Run the command and return its exit code."""
+def run_demo(settings: DemoSettings, run: "type[DemoRun]", require: Callable[[RunFolder], None]) -> int:
+    """Run the demo, after `require` has found what it needs, and return its exit code."""
     clock = SystemClock()
     console = Console()
     screen = Screen(console if console.is_terminal else Console(width=120), clock)
     folder = new_run("demo", clock, random_suffix)
+    require(folder)
     began = clock.monotonic()
     screen.console.print(f"The whole pipeline once, in [bold]{_shown(folder)}[/]", highlight=False)
     with interruptible(), contextlib.ExitStack() as running:
         with screen.step("starting Kafka") as step:
             pipeline = running.enter_context(running_pipeline(folder, clock))
             step.done = f"Kafka 4.3.1 runs at {pipeline.broker.bootstrap}"
-        code = DemoRun(settings, folder, pipeline, screen).run()
+        code = run(settings, folder, pipeline, screen).run()
         with screen.step("stopping") as step:
             running.close()
             step.done = "everything is stopped"
@@ -48,13 +50,15 @@ def run_demo(settings: DemoSettings) -> int:
 class DemoRun:
     """The steps between the broker's start and its end."""
 
+    symbols: tuple[str, ...] = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+
     def __init__(self, settings: DemoSettings, folder: RunFolder, pipeline: Pipeline, screen: Screen) -> None:
         self._settings = settings
         self._folder = folder
         self._pipeline = pipeline
         self._screen = screen
         self._clock = SystemClock()
-        self._symbols = ",".join(settings.symbols)
+        self._symbols = ",".join(settings.symbols or self.symbols)
         self._day = settings.session_date.isoformat()
 
     def run(self) -> int:
@@ -70,7 +74,7 @@ class DemoRun:
             self._send_bars()
             self._land_bars()
             with screen.step("bars: raw lake → daily metrics (Spark)") as step:
-                made = _summary(pipeline.run("spark-daily", spark_job("spark_batch_processor", *self._daily_flags())))
+                made = summary(pipeline.run("spark-daily", spark_job("spark_batch_processor", *self._daily_flags())))
                 step.done = f"raw lake → daily metrics: {made['rows_in']:,} bars in, {made['rows_out']:,} rows out"
             while not watcher.stream_runs():
                 pipeline.wait()
@@ -86,7 +90,7 @@ class DemoRun:
             pipeline.stop(stream)
             pipeline.stop(realtime)
             with screen.step("quotes: raw lake → the same windows, as a batch (Spark)") as step:
-                made = _summary(pipeline.run("spark-stream-batch", self._stream_batch()))
+                made = summary(pipeline.run("spark-stream-batch", self._stream_batch()))
                 counts = f"{made['rows_in']:,} quotes in, {made['rows_out']:,} rows out"
                 step.done = f"raw lake → the same windows, as a batch: {counts}"
             with screen.step("processed lake → warehouse (DuckDB)") as step:
@@ -102,19 +106,19 @@ class DemoRun:
     def _send_bars(self) -> None:
         with self._screen.step("source → Kafka: daily bars") as step:
             command = program("producer", "batch", "--symbols", self._symbols)
-            sent = _summary(self._pipeline.run("producer-batch", command))
+            sent = summary(self._pipeline.run("producer-batch", command))
             step.done = f"source → Kafka: {sent['records']:,} real daily bars of {len(sent['symbols'])} symbols"
 
     def _land_bars(self) -> None:
         with self._screen.step("bars: Kafka → raw lake") as step:
-            landed = _summary(self._pipeline.run("consumer-batch", program("consumer", "--topic", "batch", "--drain")))
+            landed = summary(self._pipeline.run("consumer-batch", program("consumer", "--topic", "batch", "--drain")))
             step.done = f"Kafka → raw lake: {landed['records']:,} bars in {landed['objects']} objects"
 
     def _send_quotes(self) -> None:
         speed = SESSION.total_seconds() / self._settings.replay_seconds
         with self._screen.step(f"source → Kafka: the session of {self._day}, {speed:,.0f} times its pace") as step:
             command = program("producer", "realtime", "--symbols", self._symbols, "--session-date", self._day)
-            sent = _summary(self._pipeline.run("producer-realtime", [*command, "--speed", str(speed)]))
+            sent = summary(self._pipeline.run("producer-realtime", [*command, "--speed", str(speed)]))
             step.done = (
                 f"source → Kafka: {sent['records']:,} quotes of the session {self._day}, simulated along real bars"
             )
@@ -163,7 +167,7 @@ class DemoRun:
         return code or (PipelineError.exit_code if parity.different else 0)
 
 
-def _summary(log: str) -> dict[str, Any]:
+def summary(log: str) -> dict[str, Any]:
     """Return the JSON summary that a program prints as its last line."""
     found: dict[str, Any] = json.loads(log.strip().splitlines()[-1])
     return found

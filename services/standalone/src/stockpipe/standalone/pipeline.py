@@ -16,7 +16,7 @@ from stockpipe.standalone.java import find_java
 from stockpipe.standalone.processes import ChildProcess
 from stockpipe.standalone.run_folder import RunFolder
 
-TOPICS = ("stock-market-realtime", "stock-market-batch")
+TOPICS = ("stock-market-realtime", "stock-market-batch", "stock-market-actions")
 WAIT_SECONDS = 0.2
 RUN_VARIABLE = "STOCKPIPE_RUN"
 """Marks every process of a run in its environment."""
@@ -106,6 +106,7 @@ class Pipeline:
             "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
             "KAFKA_TOPIC_REALTIME": TOPICS[0],
             "KAFKA_TOPIC_BATCH": TOPICS[1],
+            "KAFKA_TOPIC_ACTIONS": TOPICS[2],
             "LAKE_URL": self.folder.lake_url,
             "WAREHOUSE_URL": self.folder.warehouse_url,
             "JAVA_HOME": str(find_java()),

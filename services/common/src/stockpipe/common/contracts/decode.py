@@ -11,13 +11,14 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from stockpipe.common.contracts import daily_bar, quote
+from stockpipe.common.contracts import corporate_action, daily_bar, quote
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import HEADER_SCHEMA, TopicKind
 from stockpipe.common.times import from_millis, to_text
 
-Record = Quote | DailyBar
+Record = Quote | DailyBar | CorporateAction
 Reason = Literal[
     "empty_value",
     "too_large",
@@ -71,6 +72,11 @@ def _check_bar(record: DailyBar, appended_ms: int) -> None:
         raise Rejected("future_time", f"date {record.date} is after {limit}")
 
 
+def _check_action(record: CorporateAction, appended_ms: int) -> None:  # noqa: ARG001 - an ex-date may lie ahead
+    if wrong := corporate_action.fault(record):
+        raise Rejected("out_of_bounds", wrong)
+
+
 def _reason(error: msgspec.ValidationError) -> Reason:
     text = str(error)
     if text.startswith("Object missing required field"):
@@ -84,6 +90,7 @@ Check = Callable[[Any, int], None]
 _CONTRACTS: dict[TopicKind, dict[str, tuple[msgspec.json.Decoder[Any], Check]]] = {
     "realtime": {quote.SCHEMA: (msgspec.json.Decoder(Quote), _check_quote)},
     "batch": {daily_bar.SCHEMA: (msgspec.json.Decoder(DailyBar), _check_bar)},
+    "actions": {corporate_action.SCHEMA: (msgspec.json.Decoder(CorporateAction), _check_action)},
 }
 
 

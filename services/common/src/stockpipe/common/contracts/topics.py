@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-TopicKind = Literal["realtime", "batch"]
+TopicKind = Literal["realtime", "batch", "actions"]
 
 DLQ_SUFFIX = ".dlq"
 HEADER_SCHEMA = "schema"

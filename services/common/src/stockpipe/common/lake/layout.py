@@ -32,6 +32,12 @@ def historical_object(symbol: str, fetched_at: datetime, partition: int, first: 
     )
 
 
+def actions_object(symbol: str, fetched_at: datetime, partition: int, first: int, last: int, suffix: str) -> str:
+    """Return the key of the splits and dividends of one symbol and one fetch, offsets `first` to `last` included."""
+    bars = historical_object(symbol, fetched_at, partition, first, last, suffix)
+    return f"raw/actions/{bars.removeprefix('raw/historical/')}"
+
+
 def raw_manifest_prefix(topic: str) -> str:
     """Return the prefix of all raw manifests of a topic."""
     return f"{RAW_MANIFESTS}/{topic}/"
@@ -139,3 +145,62 @@ def symbol_of(key: str) -> str | None:
     """
     match = re.search(r"/symbol=([^/]+)/", key)
     return unquote(match[1]) if match else None
+
+
+STATE = "state"
+"""What producers remember: objects created once, never changed, removed when they are out of date."""
+
+
+def budget_prefix(source: str) -> str:
+    """Return the prefix of a source's spent budgets."""
+    return f"{STATE}/budgets/{source}/"
+
+
+def budget_window_prefix(source: str, window: str) -> str:
+    """Return the prefix of the blocks of calls taken in one window, e.g. `day=20261123`."""
+    return f"{budget_prefix(source)}{window}/"
+
+
+def budget_block(source: str, window: str, slot: int) -> str:
+    """Return the key whose creation reserves one block of calls."""
+    return f"{budget_window_prefix(source, window)}{slot:04d}.json"
+
+
+def budget_window_day(key: str) -> str:
+    """Return the day, `20261123`, of the window that a block's key is in."""
+    return key.split("/")[-2].partition("=")[2][:8]
+
+
+def cooldown_prefix(source: str) -> str:
+    """Return the prefix of a source's cool-downs; they list by their end."""
+    return f"{STATE}/cooldowns/{source}/"
+
+
+def cooldown(source: str, until: str) -> str:
+    """Return the key of a cool-down that ends at the instant `until`, in text form."""
+    return f"{cooldown_prefix(source)}{until}.json"
+
+
+def volumes_prefix(source: str) -> str:
+    """Return the prefix of what a source's symbols had traded so far; they list by time."""
+    return f"{STATE}/volumes/{source}/"
+
+
+def volumes(source: str, at: str) -> str:
+    """Return the key of the day's volumes as known at the instant `at`, in text form."""
+    return f"{volumes_prefix(source)}{at}.json"
+
+
+def known_split(symbol: str, ex_date: str) -> str:
+    """Return the key that says that a symbol's history has been fetched since its split of `ex_date`."""
+    return f"{STATE}/splits/{symbol}/{ex_date}.json"
+
+
+def empty_prefix(symbol: str) -> str:
+    """Return the prefix of the sessions in which a symbol is known not to have traded."""
+    return f"{STATE}/empty/{symbol}/"
+
+
+def empty_session(symbol: str, day: date) -> str:
+    """Return the key that says that a symbol didn't trade in the session of `day`."""
+    return f"{empty_prefix(symbol)}{day.isoformat()}.json"

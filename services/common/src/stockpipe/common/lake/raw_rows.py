@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.quote import Quote
@@ -59,6 +60,7 @@ def _columns(contract: type[Record]) -> dict[str, ColumnType]:
 RAW_COLUMNS: dict[TopicKind, dict[str, ColumnType]] = {
     "realtime": _columns(Quote),
     "batch": _columns(DailyBar),
+    "actions": _columns(CorporateAction),
 }
 FIRST_COLUMNS: dict[TopicKind, tuple[str, ...]] = {
     "realtime": (

@@ -1,21 +1,28 @@
 """The interfaces of sources."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
+from stockpipe.producer.sources.errors import SourceError
 
 
 @dataclass(frozen=True)
 class BarQuery:
-    """Daily bars of one symbol, sessions `first` to `last` included."""
+    """Daily bars of one symbol, sessions `first` to `last` of `exchange` included.
+
+    `currency` is the one the source must answer in, None where any will do.
+    """
 
     symbol: str
     first: date
     last: date
+    exchange: str = "XNYS"
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,20 @@ class Payload:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """What a payload holds: bars, oldest first, corporate actions, and how many rows were refused, by reason."""
+
+    bars: list[DailyBar]
+    actions: list[CorporateAction] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+
+
 class BarSource(Protocol):
-    """Gives daily bars."""
+    """Gives daily bars; `applies_splits` says whether a split changes all bars before it."""
 
     name: str
+    applies_splits: bool
 
     def fetch_bars(self, query: BarQuery) -> Payload:
         """Ask the source.
@@ -48,8 +65,8 @@ class BarSource(Protocol):
         """
         ...
 
-    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> list[DailyBar]:
-        """Return the payload's bars within the query, oldest first. Pure.
+    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> Parsed:
+        """Return what the payload holds within the query. Pure.
 
         Raises:
             BadPayload: the payload can't be understood.
@@ -58,15 +75,27 @@ class BarSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class QuoteAnswer:
+    """What one call brought: quotes, the symbols that have nothing new, and those it failed for.
+
+    `request` is what was asked, in words.
+    """
+
+    request: str
+    quotes: list[Quote]
+    unchanged: frozenset[str] = frozenset()
+    failed: Mapping[str, SourceError] = field(default_factory=dict)
+
+
 class QuoteSource(Protocol):
-    """Gives the quotes of a round."""
+    """Gives the quotes of a round; one call asks for at most `symbols_per_call`."""
 
     name: str
+    symbols_per_call: int
 
-    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> tuple[str, list[Quote]]:
-        """Return what was asked, in words, and at most one quote a symbol as of `at`.
-
-        A symbol the source can't give at the moment is left out.
+    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
+        """Return at most one quote a symbol as of `at`.
 
         Raises:
             SourceError: the source gave nothing.

@@ -38,4 +38,11 @@ class BadPayload(SourceError):
 
 
 class NoData(SourceError):
-    """The source knows of nothing; `reason` says why."""
+    """The source knows of nothing; `reason` says why.
+
+    `is_empty` says that it knows the symbol and has nothing in this range: there was no trade.
+    """
+
+    def __init__(self, source: str, symbol: str | None, reason: str, *, is_empty: bool = False) -> None:
+        super().__init__(source, symbol, reason)
+        self.is_empty = is_empty

@@ -17,7 +17,7 @@ from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN, decode_rows
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
-from stockpipe.producer.sources.base import BarQuery, Fetch, Payload
+from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload, QuoteAnswer
 from stockpipe.producer.sources.errors import NoData
 
 SOURCE = "replay"
@@ -27,6 +27,7 @@ class ReplayBars:
     """Daily bars of the lake."""
 
     name = SOURCE
+    applies_splits = False
 
     def __init__(self, store: ObjectStore, topic: str) -> None:
         self._store = store
@@ -43,16 +44,17 @@ class ReplayBars:
             raise NoData(SOURCE, query.symbol, f"the lake holds no bar between {first} and {last}")
         return Payload(f"replay bars {query.symbol} {first}..{last}", msgspec.json.encode(rows))
 
-    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> list[DailyBar]:
+    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> Parsed:
         rows = msgspec.json.decode(payload.body)
         bars = msgspec.convert([row | {"batch_id": fetch.batch_id} for row in rows], list[DailyBar])
-        return sorted(bars, key=lambda bar: bar.date)
+        return Parsed(sorted(bars, key=lambda bar: bar.date))
 
 
 class ReplayQuotes:
     """The quotes of one session, round by round at the times at which they happened."""
 
     name = SOURCE
+    symbols_per_call = 1_000_000
 
     def __init__(
         self, store: ObjectStore, topic: str, symbols: Sequence[str], opens: datetime, closes: datetime
@@ -69,12 +71,12 @@ class ReplayQuotes:
             raise NoData(SOURCE, None, f"the lake holds no quote of {', '.join(symbols)} from {first} to {last}")
         self._left = sorted(quotes, key=lambda quote: quote.event_time, reverse=True)
 
-    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> tuple[str, list[Quote]]:
+    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
         until = to_text(at)
         found = []
         while self._left and self._left[-1].event_time <= until:
             found.append(self._left.pop())
-        return f"replay quotes until {until}", found
+        return QuoteAnswer(f"replay quotes until {until}", found)
 
 
 def _rows(

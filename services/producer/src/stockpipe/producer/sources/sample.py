@@ -13,7 +13,7 @@ from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.times import to_text
-from stockpipe.producer.sources.base import BarQuery, Fetch, Payload
+from stockpipe.producer.sources.base import BarQuery, Fetch, Parsed, Payload, QuoteAnswer
 from stockpipe.producer.sources.errors import BadPayload, NoData
 from stockpipe.producer.sources.intraday import Bar, Path, simulate
 from stockpipe.producer.sources.sample_data import EXCHANGES, FIELDS, SOURCE, sample_rows
@@ -26,6 +26,7 @@ class SampleBars:
     """Daily bars of the sample packages."""
 
     name = SOURCE
+    applies_splits = False
 
     def fetch_bars(self, query: BarQuery) -> Payload:
         rows = _rows_of(query.symbol)
@@ -36,12 +37,12 @@ class SampleBars:
         writer.writerows(row for row in rows if first <= row["Date"] <= last)
         return Payload(f"sample bars {query.symbol} {first}..{last}", text.getvalue().encode())
 
-    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> list[DailyBar]:
+    def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> Parsed:
         rows = list(csv.DictReader(io.StringIO(payload.body.decode())))
         if not rows:
             raise NoData(SOURCE, query.symbol, f"no session between {query.first} and {query.last}")
         try:
-            return [_daily_bar(query.symbol, row, fetch) for row in rows]
+            return Parsed([_daily_bar(query.symbol, row, fetch) for row in rows])
         except (KeyError, ValueError) as error:
             raise BadPayload(SOURCE, query.symbol, f"bar can't be read: {error}") from error
 
@@ -50,6 +51,7 @@ class SampleQuotes:
     """Quotes of one real session, simulated, at the session's own times; or a show of sessions re-dated to now."""
 
     name = SOURCE
+    symbols_per_call = 1_000_000
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class SampleQuotes:
         self._redated = session is None
         self._round = 0
 
-    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> tuple[str, list[Quote]]:
+    def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
         if self._redated:
             index, tick = divmod(self._round, self._ticks)
             session = self._sessions[index % len(self._sessions)]
@@ -90,7 +92,7 @@ class SampleQuotes:
         request = f"sample quotes of {session.day} tick {tick} of {self._ticks}"
         if not made:
             raise NoData(SOURCE, None, f"no symbol traded on {session.day}")
-        return request, made
+        return QuoteAnswer(request, made)
 
 
 def ticks_of(session: calendar.Session, interval: timedelta) -> int:
