@@ -1,4 +1,4 @@
-"""Alpha Vantage's answers, shapes written by hand after its documentation (2026-11).
+"""Alpha Vantage's answers, written by hand from what is known of its documentation (2026-11); none was recorded.
 
 Refusals are of the kinds seen in issue reports: `Note` (until 2024), `Information` (since), `Error Message`.
 """

@@ -1,8 +1,8 @@
-"""Yahoo's side of yfinance: shapes written by hand after the documented answers, served to yfinance's own session.
+"""Yahoo's side of yfinance: shapes written by hand, served to yfinance's own session.
 
 No socket is opened: a `requests` adapter answers. Shapes: `/v8/finance/chart` (meta, timestamp, events, indicators),
 `/v7/finance/quote` (quoteResponse), `/v1/test/getcrumb`; errors `{"chart": {"error": {"code", "description"}}}`.
-Written 2026-11 for yfinance 1.7.
+Written 2026-11 after what yfinance 1.7 reads; Yahoo documents nothing, and no answer was recorded.
 """
 
 import json
