@@ -46,7 +46,7 @@ MEANINGS: dict[int, tuple[type[PipelineError], str]] = {
 
 _SUSPENDED = re.compile(r"warehouse\b.*\b(suspended|cannot be resumed|can't be resumed)", re.IGNORECASE | re.DOTALL)
 _CONNECTOR = (250001, 250002, 250003, 250005, 251011, 251012, 253003, 253009)
-_NOISE = re.compile(r"^(?:\d{6} \(\w+\): )?(?:[0-9a-f-]{36}: )?(?:None: )?")
+_NOISE = re.compile(r"^(?:\d{6}(?: \(\w+\))?: )?(?:[0-9a-f-]{36}: )?(?:None: )?")
 
 
 @contextmanager

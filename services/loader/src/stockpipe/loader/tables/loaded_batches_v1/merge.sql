@@ -1,4 +1,4 @@
--- Inserts nothing where the batch is recorded already: of two loaders at once, the second then takes its rows back.
+-- Inserts nothing where the batch is recorded already: of two loaders at once, the second then stops.
 MERGE INTO LOADED_BATCHES t
 USING (
     SELECT
