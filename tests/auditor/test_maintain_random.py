@@ -100,7 +100,7 @@ slow: dict[str, Any] = {
     "phases": (Phase.explicit, Phase.generate),
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-many = settings(max_examples=20, **slow)
+many = settings(max_examples=12, **slow)
 
 
 @many
