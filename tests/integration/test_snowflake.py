@@ -20,10 +20,15 @@ from support.programs import program_path
 def loaded(finished: Finished, snowflake_server: str) -> SnowflakeSite:
     site = SnowflakeSite(finished.folder.path, server=snowflake_server, schema="FINISHED")
     site.migrate()
+    # Oldest first, as the run loaded them: of two rows of equal version the first stays.
+    manifests = [
+        decode_processed(key, site.store.get(key))
+        for dataset in get_args(DatasetName)
+        for key in processed_keys(site.store, dataset, None)
+    ]
     with site.warehouse().open() as session:
-        for dataset in get_args(DatasetName):
-            for key in processed_keys(site.store, dataset, None):
-                load_batch(session, site.store, decode_processed(key, site.store.get(key)), SystemClock())
+        for manifest in sorted(manifests, key=lambda manifest: manifest.batch_id):
+            load_batch(session, site.store, manifest, SystemClock())
     return site
 
 
