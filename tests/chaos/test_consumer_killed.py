@@ -11,6 +11,7 @@ from stockpipe.common.kafka import header_list
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.standalone.broker import Broker
+from support.fatal_store import WITH_SUPPORT
 from support.kafka_io import Raw, committed, encoded, new_topic, produce, read_all
 from support.landing import drain, landed
 from support.records import quote
@@ -47,7 +48,7 @@ def test_killed_at_a_boundary_nothing_is_lost_or_doubled(
     command += ["--kafka-bootstrap-server", broker.bootstrap, "--kafka-topic-realtime", topic]
     command += ["--lake-url", f"file://{tmp_path}", "--kafka-group-instance-id", same_member]
     command += ["--kafka-consumer-group-prefix", f"{topic}-"]
-    killed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    killed = subprocess.run(command, env=WITH_SUPPORT, capture_output=True, text=True, timeout=60, check=False)
     assert killed.returncode == -9, killed.stderr
 
     drain(broker, topic, tmp_path, kafka_group_instance_id=same_member)

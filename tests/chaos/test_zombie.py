@@ -10,6 +10,7 @@ import pytest
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.standalone.broker import Broker
+from support.fatal_store import WITH_SUPPORT
 from support.kafka_io import committed, encoded, new_topic, produce
 from support.landing import drain, landed
 from support.records import quote
@@ -30,7 +31,7 @@ def test_a_consumer_that_wakes_after_its_partition_was_taken_writes_nothing_twic
     command += ["--flush-records", "500", "--flush-seconds", "0.2"]
     log = tmp_path.with_suffix(".log")
     with log.open("w") as output:
-        zombie = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        zombie = subprocess.Popen(command, env=WITH_SUPPORT, stdout=output, stderr=subprocess.STDOUT)
     try:
         eventually(lambda: _is_frozen(zombie.pid), "the first consumer is frozen in its flush")
         produce(broker, topic, [encoded(quote(volume=number)) for number in range(500, 700)])

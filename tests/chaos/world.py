@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from stockpipe.standalone.broker import Broker
 from stockpipe.standalone.jars import class_path
 from stockpipe.standalone.minio import MinioServer
 from support.buckets import bucket_of
+from support.fatal_store import WITH_SUPPORT
 from support.faulty_proxy import FaultyProxy
 from support.kafka_io import read_all
 from support.programs import program_path
@@ -67,7 +67,7 @@ class World:
             "SPARK_EXTRA_CLASS_PATH": class_path(paths.SPARK_JARS),
         }
         lake = self.minio.environment(self.bucket) | through_proxy
-        return {**os.environ, **lake, **self.warehouse.environment(), **pipeline}
+        return {**WITH_SUPPORT, **lake, **self.warehouse.environment(), **pipeline}
 
     def keep_running(self) -> None:
         """Start what has ended."""

@@ -1,11 +1,11 @@
 """The stream job against a real Kafka."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ from stockpipe.spark.settings import StreamSettings
 from stockpipe.standalone import paths
 from stockpipe.standalone.broker import Broker
 from stockpipe.standalone.jars import class_path
+from support.fatal_store import WITH_SUPPORT
 from support.frames import assert_same_rows
 from support.kafka_io import Raw, encoded, end_offset, new_topic, produce
 from support.landing import quiet_log
@@ -43,6 +44,8 @@ from support.waiting import eventually
 
 START = datetime(2024, 5, 13, 23, 50, tzinfo=UTC)
 SECONDS = 120
+PROGRAM = ("-m", f"stockpipe.spark.jobs.{JOB}")
+DOOMED = str(Path(__file__).with_name("doomed_stream.py"))
 
 
 def quotes_of(symbols: list[str], first: int, count: int) -> list[Quote]:
@@ -83,7 +86,7 @@ class Site:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoints/realtime_live"
 
-    def start_job(self, *flags: str) -> subprocess.Popen[str]:
+    def start_job(self, *flags: str, program: Sequence[str] = PROGRAM) -> subprocess.Popen[str]:
         environment = {
             "KAFKA_BOOTSTRAP_SERVER": self.broker.bootstrap,
             "KAFKA_TOPIC_REALTIME": self.topic,
@@ -93,8 +96,8 @@ class Site:
             "SPARK_EXTRA_CLASS_PATH": class_path(paths.SPARK_JARS),
         }
         return subprocess.Popen(
-            [sys.executable, "-m", f"stockpipe.spark.jobs.{JOB}", *flags],
-            env=os.environ | environment,
+            [sys.executable, *program, *flags],
+            env=WITH_SUPPORT | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -237,6 +240,29 @@ def test_records_of_an_aborted_transaction_are_no_quotes(site: Site, spark: Spar
     assert max(row["high"] for row in site.latest_rows()) < 200
     assert sum(row["record_count_15m"] for row in site.latest_rows()) == 10
     assert sum(entry.end - entry.start for manifest in site.manifests() for entry in manifest.inputs) == 14
+
+
+@pytest.mark.parametrize(("moment", "kind"), [("after", "object"), ("after", "manifest")])
+def test_killed_in_a_micro_batch_it_comes_again_with_the_same_id_and_no_second_copy(
+    site: Site, spark: SparkSession, moment: str, kind: str
+) -> None:
+    quotes = quotes_of(["AAPL"], 0, 40)
+    produce(site.broker, site.topic, map(encoded, quotes))
+    job = site.start_job("--available-now", program=(DOOMED, moment, kind, "1"))
+    job.communicate(timeout=SECONDS)
+    assert job.returncode == -signal.SIGKILL
+    written = site.objects()
+    assert len(site.manifests()) == (kind == "manifest")
+
+    summary = site.run_here(spark)
+    (manifest,) = site.manifests()
+    assert (summary["rows_in"], summary["batch_id"]) == (40, manifest.batch_id)
+    # Two days, two files: the one that was there is kept, and nothing is there twice.
+    final = site.objects()
+    assert {key for key in final if key.endswith(".parquet")} == {entry.key for entry in manifest.files}
+    assert len(manifest.files) == 2
+    assert {key: final[key] for key in written} == written
+    assert sum(row["record_count_15m"] for row in site.latest_rows()) == len(quotes)
 
 
 def test_sigterm_ends_the_stream_between_micro_batches(site: Site) -> None:
