@@ -52,7 +52,7 @@ def test_a_field_that_the_contract_gained_is_loaded_once_the_warehouse_is_migrat
         site.warehouse().open() as session,
     ):
         require_current(session)
-    assert site.migrate()[0] == f"{DAILY}: added column exchange VARCHAR"
+    assert site.migrate()[0] == f"{DAILY}: added column exchange {site.types['string']}"
     site.load(newer, older)
     found = [(row["symbol"], row["exchange"]) for row in site.rows(DAILY_STOCK_METRICS, "symbol")]
     assert found == [("AAPL", None), ("IBM", "XNYS")]

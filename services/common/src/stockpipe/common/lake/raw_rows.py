@@ -72,6 +72,10 @@ FIRST_COLUMNS: dict[TopicKind, tuple[str, ...]] = {
         *("currency", "source", "origin", "is_final", "fetched_at", "fetch_id", "batch_id"),
         *(PARTITION_COLUMN, OFFSET_COLUMN),
     ),
+    "actions": (
+        *("symbol", "ex_date", "kind", "ratio", "amount", "currency", "source", "origin", "fetched_at", "fetch_id"),
+        *("batch_id", PARTITION_COLUMN, OFFSET_COLUMN),
+    ),
 }
 """The columns of objects whose manifest doesn't tell them. Later columns are optional, and absent in older objects."""
 
