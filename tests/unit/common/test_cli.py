@@ -4,24 +4,31 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from stockpipe.auditor.settings import BooksSettings, TraceSettings
+from stockpipe.auditor.settings import AuditWatchSettings, BooksSettings, MaintainSettings, TraceSettings
 from stockpipe.common.cli import Command, _refuse_misspelt_variables, run_program
 from stockpipe.common.errors import ConfigError, DataRefused
 from stockpipe.common.settings import CommaSeparated, KafkaSettings, ServiceSettings
-from stockpipe.consumer.settings import ConsumerSettings
-from stockpipe.loader.settings import LoadSettings, WatchSettings
-from stockpipe.producer.settings import BatchSettings, RealtimeSettings
+from stockpipe.consumer.settings import ConsumerSettings, RedriveSettings
+from stockpipe.loader.settings import CheckConnectionSettings, LoadSettings, MigrateSettings, WatchSettings
+from stockpipe.producer.settings import BatchSettings, CheckSettings, GapsSettings, RealtimeSettings
 from stockpipe.spark.settings import DailySettings, StreamBatchSettings, StreamSettings
 from stockpipe.standalone.settings import DemoSettings, UpSettings
 
 ALL_SETTINGS: list[type[ServiceSettings]] = [
+    AuditWatchSettings,
     BatchSettings,
     BooksSettings,
+    CheckConnectionSettings,
+    CheckSettings,
     ConsumerSettings,
     DailySettings,
     DemoSettings,
+    GapsSettings,
     LoadSettings,
+    MaintainSettings,
+    MigrateSettings,
     RealtimeSettings,
+    RedriveSettings,
     StreamBatchSettings,
     StreamSettings,
     TraceSettings,
@@ -104,6 +111,16 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("program")
     assert message in last
+
+
+@pytest.mark.parametrize("arguments", [("--symbols", ""), ("--symbols=",), ("--symbols", "", "--folder-name", "x")])
+def test_an_empty_value_is_not_taken_for_the_default(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments)[0] == ConfigError.exit_code
+    assert capsys.readouterr().err == (
+        "program: error: --symbols has an empty value; give one, or leave the flag out\n"
+    )
 
 
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

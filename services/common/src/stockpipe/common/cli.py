@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -76,6 +77,9 @@ def _overview(program: str, commands: Mapping[str, Command[Any]]) -> str:
 
 
 def _load(program: str, command: Command[S], arguments: list[str]) -> S:
+    for flag, value in pairwise([*arguments, "end"]):
+        if flag.startswith("--") and (flag.endswith("=") or not value):
+            raise ConfigError(f"{flag.removesuffix('=')} has an empty value; give one, or leave the flag out")
     source: CliSettingsSource[Any] = CliSettingsSource(command.settings, cli_prog_name=program, cli_parse_args=False)
     _tidy_help(source.root_parser, program, command.settings)
     try:
