@@ -122,6 +122,16 @@ def test_commits_that_the_coordinator_refuses_are_made_again(
         assert committed(cluster, "quotes") == ends
 
 
+def test_many_partitions_together_hold_no_more_than_two_flushes(broker: Broker, tmp_path: Path) -> None:
+    topic = new_topic(broker, partitions=6)
+    produce(broker, topic, [Raw(m.value, m.key, m.headers, number % 6) for number, m in enumerate(some_quotes(2_400))])
+    member = Member(broker, topic, FolderStore(tmp_path), "bounded", flush_records=500, flush_seconds=100)
+    eventually(lambda: len(volumes(tmp_path, topic)) > 2_400 - 2 * 500, "the fullest partitions are flushed")
+    assert max(manifest.records for manifest in raw_manifests(FolderStore(tmp_path), topic)) <= 400
+    member.leave()
+    assert volumes(tmp_path, topic) == list(range(2_400))
+
+
 def test_a_shorter_manifest_of_another_writer_is_adopted(broker: Broker, tmp_path: Path) -> None:
     topic = new_topic(broker, partitions=1)
     store = FailingStore(tmp_path)

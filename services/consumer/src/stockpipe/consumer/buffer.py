@@ -33,6 +33,11 @@ class PartitionBuffer:
         """Return how many offsets of the range the broker never delivered."""
         return self.next - self.start - len(self.records) - len(self.rejected)
 
+    @property
+    def taken(self) -> int:
+        """Return how many records the buffer holds, accepted and rejected ones."""
+        return len(self.offsets) + len(self.rejected)
+
     def advance(self, offset: int, now: float) -> None:
         """Count every offset before `offset` as read."""
         if offset > self.next:
@@ -43,5 +48,5 @@ class PartitionBuffer:
     def is_due(self, now: float, records: int, size: int, seconds: float) -> bool:
         """Return whether a flush rule applies."""
         return self.opened_at is not None and (
-            len(self.offsets) + len(self.rejected) >= records or self.bytes >= size or now - self.opened_at >= seconds
+            self.taken >= records or self.bytes >= size or now - self.opened_at >= seconds
         )

@@ -20,6 +20,8 @@ from stockpipe.consumer.starts import start_offset
 
 POLL_MESSAGES = 1000
 POLL_SECONDS = 0.1
+MOST_FLUSHES = 2
+"""The buffers of all partitions together hold at most this many times FLUSH_RECORDS; the fullest is flushed then."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Waits between tries while the store or the DLQ is down; the last one repeats."""
 OTHERS_SECONDS = 1.0
@@ -128,6 +130,8 @@ class ConsumerService:
             if buffer.is_due(now, settings.flush_records, settings.flush_bytes, settings.flush_after_seconds)
             or (targets and buffer.opened_at is not None and buffer.next >= targets[buffer.partition][1])
         ]
+        if not due and sum(buffer.taken for buffer in self._buffers.values()) >= MOST_FLUSHES * settings.flush_records:
+            due = [max(self._buffers.values(), key=lambda buffer: buffer.taken)]
         if due or self._uncommitted or self._failures:
             self._try_flush(due)
 
