@@ -97,8 +97,8 @@ def sample(process: Supervised, began: float, lag: int) -> Sample:
 
 
 def figures(samples: list[Sample]) -> Figures:
-    """Return the figures of the samples after the first fifth, which is warm-up."""
-    settled = samples[len(samples) // 5 :]
+    """Return the figures of the second half: before, the backlog's memory comes back and caches of times fill."""
+    settled = samples[len(samples) // 2 :]
     slope = statistics.linear_regression([s.at / 60 for s in settled], [s.resident for s in settled]).slope
     descriptors, threads = [s.descriptors for s in settled], [s.threads for s in settled]
     return Figures(
