@@ -12,9 +12,10 @@ from stockpipe.common.cli import run_program
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.loader.cli import Loader
 from stockpipe.loader.duckdb_warehouse import DuckDBSession
+from stockpipe.loader.open import open_warehouse
 from stockpipe.loader.settings import LoaderWarehouseSettings
 from stockpipe.loader.snowflake_warehouse import SnowflakeSession
-from stockpipe.loader.warehouse import Session, Warehouse, open_warehouse
+from stockpipe.loader.warehouse import Session, Warehouse
 
 
 def die() -> NoReturn:

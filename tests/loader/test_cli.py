@@ -13,7 +13,7 @@ import pytest
 
 from stockpipe.common.cli import run_program
 from stockpipe.loader.cli import Loader
-from stockpipe.loader.warehouse import open_warehouse
+from stockpipe.loader.open import open_warehouse
 from support.loading import Site
 from support.processed import daily_row, write_batch
 

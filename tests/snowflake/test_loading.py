@@ -24,8 +24,8 @@ from stockpipe.common.warehouse.reader import open_reader
 from stockpipe.loader import checks, load
 from stockpipe.loader.cli import Loader
 from stockpipe.loader.load import LoadResult
+from stockpipe.loader.open import open_warehouse
 from stockpipe.loader.settings import WatchSettings
-from stockpipe.loader.warehouse import open_warehouse
 from stockpipe.loader.watch import Watcher
 from support.loading import SnowflakeSite
 from support.processed import NOW, daily_row, manifest_of, window_row, write_batch, write_table

@@ -21,8 +21,9 @@ from stockpipe.loader import duckdb_warehouse, snowflake_warehouse
 from stockpipe.loader.duckdb_warehouse import DuckDBWarehouse
 from stockpipe.loader.load import LoadResult, load_batch
 from stockpipe.loader.migrate import migrate
+from stockpipe.loader.open import open_warehouse
 from stockpipe.loader.settings import LoaderWarehouseSettings
-from stockpipe.loader.warehouse import Warehouse, open_warehouse
+from stockpipe.loader.warehouse import Warehouse
 from support.clocks import ManualClock
 from support.processed import NOW
 

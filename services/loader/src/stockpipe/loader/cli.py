@@ -16,9 +16,9 @@ from stockpipe.common.service import serve_metrics, stop_on_signals
 from stockpipe.loader.find import find_batch
 from stockpipe.loader.load import load_batch
 from stockpipe.loader.migrate import compare, migrate, require_current
+from stockpipe.loader.open import OpenWarehouse, open_warehouse
 from stockpipe.loader.settings import CheckConnectionSettings, LoadSettings, MigrateSettings, WatchSettings
 from stockpipe.loader.tables import all_tables
-from stockpipe.loader.warehouse import OpenWarehouse, open_warehouse
 from stockpipe.loader.watch import Watcher
 
 PROGRAM = "stockpipe-loader"

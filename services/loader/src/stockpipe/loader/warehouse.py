@@ -5,7 +5,6 @@ safe, is in `load.py` and the same for all.
 """
 
 import re
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,11 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from stockpipe.common.clock import Clock
 from stockpipe.common.contracts.tables import ColumnType, Table
 from stockpipe.common.errors import Unavailable
-from stockpipe.common.warehouse.urls import dialect_of
-from stockpipe.loader.settings import LoaderWarehouseSettings
 
 Value = str | int | datetime
 """A parameter of a statement; a datetime is UTC without a zone, as in the tables."""
@@ -113,27 +109,6 @@ class Warehouse(Protocol):
             WarehouseUnavailable: it can't be reached or stayed locked.
         """
         ...
-
-
-OpenWarehouse = Callable[[LoaderWarehouseSettings, Clock, threading.Event], Warehouse]
-"""Settings, clock, event that ends the waiting for a lock."""
-
-
-def open_warehouse(settings: LoaderWarehouseSettings, clock: Clock, stop: threading.Event) -> Warehouse:
-    """Return the warehouse that the settings name, not yet opened.
-
-    Raises:
-        ConfigError: the URL has no known form.
-    """
-    match dialect_of(settings.warehouse_url):
-        case "duckdb":
-            from stockpipe.loader.duckdb_warehouse import DuckDBWarehouse
-
-            return DuckDBWarehouse(settings.warehouse_url, settings.lock_seconds, clock, stop)
-        case "snowflake":
-            from stockpipe.loader.snowflake_warehouse import SnowflakeWarehouse
-
-            return SnowflakeWarehouse(settings)
 
 
 def bind(sql: str, parameters: Mapping[str, Value] | None, write: Callable[[str], str]) -> tuple[str, dict[str, Value]]:
