@@ -18,6 +18,8 @@ from stockpipe.standalone.run_folder import RunFolder
 
 TOPICS = ("stock-market-realtime", "stock-market-batch", "stock-market-actions")
 WAIT_SECONDS = 0.2
+STOP_SECONDS = 10.0
+"""How long all programs together may take to stop in order."""
 RUN_VARIABLE = "STOCKPIPE_RUN"
 """Marks every process of a run in its environment."""
 
@@ -91,8 +93,9 @@ class Pipeline:
         """Stop everything that still runs, services before others."""
         for process in self._open:
             process.ask_to_stop()
+        deadline = self._clock.monotonic() + STOP_SECONDS
         for process in self._open:
-            process.close()
+            process.close(grace_seconds=deadline - self._clock.monotonic())
 
     def _spawn(self, name: str, command: Sequence[str]) -> ChildProcess:
         process = ChildProcess(name, command, self._environment, self.folder.log(name))
