@@ -19,11 +19,6 @@ class Supervised:
         self._process: ChildProcess | None = None
 
     @property
-    def log(self) -> Path:
-        """Return the file with the program's output."""
-        return self._log
-
-    @property
     def pid(self) -> int:
         """Return the process id of the running program."""
         assert self._process is not None, f"{self.name} was not started"

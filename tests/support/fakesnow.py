@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stockpipe.standalone.ports import free_ports
 from support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -17,9 +18,7 @@ PYTHON = ROOT / ".venv-fakesnow" / "bin" / "python"
 def running_fakesnow(log: Path) -> Iterator[str]:
     """Give the server's URL; it is stopped at the end."""
     assert PYTHON.exists(), "the environment of fakesnow is missing; run `make .venv-fakesnow`"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     script = Path(__file__).with_name("fakesnow_server.py")
     with (
         log.open("wb") as output,
