@@ -66,7 +66,9 @@ def trace(settings: TraceSettings, store: ObjectStore, reader: WarehouseReader) 
     row = _warehouse_row(settings, reader, table)
     loaded, batch = _batch(store, reader, table, str(row["batch_id"]))
     found = _bars(settings, store, batch, settings.day) if settings.day else _quotes(settings, store, row)
-    if not found:
+    if found:
+        found += _actions(settings, store, batch, found[0].moment)
+    else:
         raise PipelineError(f"no raw row of {settings.symbol} is left in the lake for this row; see RAW_RETENTION_DAYS")
     manifest_key = layout.processed_manifest(batch.dataset, batch.batch_id)
     return Trace(f"{table.database}.{table.name}", row, loaded, batch, manifest_key, found)
@@ -115,6 +117,20 @@ def _bars(settings: TraceSettings, store: ObjectStore, batch: ProcessedManifest,
             if row["date"] <= day.isoformat() and (row["date"] not in newest or version > newest[row["date"]][0]):
                 newest[row["date"]] = (version, source)
     return [newest[moment][1] for moment in sorted(newest)[-DAILY_ROWS:]]
+
+
+def _actions(settings: TraceSettings, store: ObjectStore, batch: ProcessedManifest, oldest: str) -> list[Source]:
+    """Return the versions of splits and dividends after the `oldest` bar that the batch saw."""
+    if not batch.also_read:
+        return []
+    found = [
+        source
+        for manifest in raw_manifests(store, settings.kafka_topic_actions)
+        if _read_by(batch.also_read, manifest)
+        for _row, source in _rows("actions", store, manifest, settings.symbol, "ex_date")
+        if source.moment > oldest
+    ]
+    return sorted(found, key=lambda source: (source.moment, source.offset))
 
 
 def _quotes(settings: TraceSettings, store: ObjectStore, row: dict[str, Any]) -> list[Source]:
