@@ -61,6 +61,7 @@ clean: ## Remove the results of demo runs
 
 servers: $(VENV)/.dev $(FAKESNOW)
 	@$(BIN)/stockpipe-standalone setup-minio
+	@$(BIN)/stockpipe-standalone setup-helm
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
