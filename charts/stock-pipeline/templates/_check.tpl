@@ -54,7 +54,7 @@
 {{- if not $values.warehouse.snowflake.account }}
 {{- fail "warehouse.kind is snowflake: set warehouse.snowflake.account to the account's identifier, such as myorg-myaccount" }}
 {{- end }}
-{{- range $component := list "loader" "auditor" }}
+{{- range $component := ternary (list "loader" "auditor" "api") (list "loader" "auditor") $values.api.enabled }}
 {{- $identity := include "stock-pipeline.identity" (dict "root" $ "component" $component) | fromYaml }}
 {{- range $key := list "snowflakeUser" "snowflakeSecret" }}
 {{- if not (get $identity $key) }}
@@ -62,8 +62,8 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- else if and $values.auditor.enabled (not $values.loader.enabled) }}
-{{- fail "auditor.enabled needs loader.enabled with warehouse.kind duckdb: the file is made by the loader, on its node" }}
+{{- else if and (or $values.auditor.enabled $values.api.enabled) (not $values.loader.enabled) }}
+{{- fail "auditor.enabled and api.enabled need loader.enabled with warehouse.kind duckdb: the file is made by the loader, on its node" }}
 {{- end }}
 {{- $keda := $values.consumer.keda }}
 {{- if $keda.enabled }}
@@ -74,7 +74,7 @@
 {{- fail (printf "consumer.keda.minReplicas is %v: set it to at most maxReplicas, %v" $keda.minReplicas $keda.maxReplicas) }}
 {{- end }}
 {{- end }}
-{{- range $name, $env := dict "producer.env" $values.producer.env "producer.batchEnv" $values.producer.batchEnv "consumer.realtime.env" $values.consumer.realtime.env "consumer.batch.env" $values.consumer.batch.env "consumer.actions.env" $values.consumer.actions.env "loader.env" $values.loader.env "auditor.env" $values.auditor.env "spark.stream.env" $values.spark.stream.env "spark.batch.env" $values.spark.batch.env "batch.cron.maintainEnv" $values.batch.cron.maintainEnv }}
+{{- range $name, $env := dict "producer.env" $values.producer.env "producer.batchEnv" $values.producer.batchEnv "consumer.realtime.env" $values.consumer.realtime.env "consumer.batch.env" $values.consumer.batch.env "consumer.actions.env" $values.consumer.actions.env "loader.env" $values.loader.env "auditor.env" $values.auditor.env "api.env" $values.api.env "spark.stream.env" $values.spark.stream.env "spark.batch.env" $values.spark.batch.env "batch.cron.maintainEnv" $values.batch.cron.maintainEnv }}
 {{- range $key, $_ := $env }}
 {{- if regexMatch "(PASSWORD|PASSPHRASE|SECRET_KEY|ACCESS_KEY|API_KEY)$" $key }}
 {{- fail (printf "%s has %s: put the secret into a Secret and name that by identities or producer.alphaVantageSecret" $name $key) }}

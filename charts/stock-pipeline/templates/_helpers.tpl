@@ -38,6 +38,8 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 
 {{- define "stock-pipeline.metricsPort" -}}9464{{- end }}
 
+{{- define "stock-pipeline.httpPort" -}}8000{{- end }}
+
 {{- define "stock-pipeline.usesSasl" -}}
 {{- if hasPrefix "SASL" .Values.kafka.securityProtocol }}yes{{ end }}
 {{- end }}
@@ -77,6 +79,13 @@ workloads:
   needs: {kafka: true, lake: true, warehouse: read}
   stall: 1800
   values: {{ toJson .Values.auditor }}
+- name: api
+  component: api
+  args: [serve]
+  needs: {lake: true, warehouse: read, topic: both}
+  http: true
+  env: {HOST: 0.0.0.0, PORT: {{ include "stock-pipeline.httpPort" . }}}
+  values: {{ toJson .Values.api }}
 {{- if eq .Values.spark.mode "local" }}
 - name: stream
   component: spark

@@ -1,6 +1,6 @@
 {{/*
 Parts of a pod. A `step` is one program: component (its image and its identity), needs (kafka, lake, warehouse: read or
-write, sources), command, args, env. A pod has one step or, in jobs, several, one after the other.
+write, sources; or topic: realtime, batch or both, the names only), command, args, env, http (it serves pages). A pod has one step or, in jobs, several, one after the other.
 */}}
 
 {{/* The settings of a step as a map, without the ones of single programs. */}}
@@ -21,10 +21,10 @@ KAFKA_SASL_PASSWORD_FILE: /etc/stockpipe/kafka/password
 KAFKA_SSL_CA_LOCATION: /etc/stockpipe/kafka-ca/ca.crt
 {{- end }}
 {{- end }}
-{{- if or $needs.kafka (eq ($needs.topic | default "") "realtime") }}
+{{- if or $needs.kafka (has $needs.topic (list "realtime" "both")) }}
 KAFKA_TOPIC_REALTIME: {{ $values.kafka.topics.realtime }}
 {{- end }}
-{{- if or $needs.kafka (eq ($needs.topic | default "") "batch") }}
+{{- if or $needs.kafka (has $needs.topic (list "batch" "both")) }}
 KAFKA_TOPIC_BATCH: {{ $values.kafka.topics.batch }}
 {{- end }}
 {{- if $needs.kafka }}
@@ -168,7 +168,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "stock-pipeline.container" -}}
 {{- $step := .step }}
 {{- $env := include "stock-pipeline.settings" . | fromYaml }}
-{{- if .probes }}
+{{- if and .probes (not $step.http) }}
 {{- $env = mergeOverwrite $env (dict "METRICS_PORT" (include "stock-pipeline.metricsPort" .) "STALL_SECONDS" ($step.stall | default 300 | toString)) }}
 {{- end }}
 {{- $env = mergeOverwrite $env ($step.env | default dict) }}
@@ -183,7 +183,13 @@ args: {{ toJson . }}
 {{- end }}
 env:
   {{- include "stock-pipeline.env" $env | nindent 2 }}
-{{- if .probes }}
+{{- if and .probes $step.http }}
+ports:
+  - {name: http, containerPort: {{ include "stock-pipeline.httpPort" . }}, protocol: TCP}
+startupProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 2, failureThreshold: 60}
+readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 10, timeoutSeconds: 5}
+livenessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 3}
+{{- else if .probes }}
 ports:
   - {name: metrics, containerPort: {{ include "stock-pipeline.metricsPort" . }}, protocol: TCP}
 # /healthz fails once the program's loop has not come round for STALL_SECONDS
