@@ -17,7 +17,7 @@ SEED ?= 1
 SECONDS := 600
 SOURCE ?= sample
 
-.PHONY: help demo up test chaos soak check format lock lock-jars clean servers $(FAKESNOW)
+.PHONY: help demo up test charts-golden chaos soak check format lock lock-jars clean servers $(FAKESNOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes unt
 
 test: check servers ## Lint, types, import rules and every test that needs no cluster
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+charts-golden: servers ## Rewrite what the charts' values files render, for a look at the diff
+	@$(BIN)/pytest -q tests/charts/test_golden.py --rewrite-golden
 
 chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 runs: make chaos RUNS=50 SEED=1 (about 25 min)
 	@$(BIN)/pytest tests/chaos/test_random_faults.py --chaos-runs $(RUNS) --chaos-seed $(SEED)
@@ -61,6 +64,7 @@ clean: ## Remove the results of demo runs
 
 servers: $(VENV)/.dev $(FAKESNOW)
 	@$(BIN)/stockpipe-standalone setup-minio
+	@$(BIN)/stockpipe-standalone setup-helm
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
