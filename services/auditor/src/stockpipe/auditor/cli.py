@@ -7,11 +7,19 @@ from prometheus_client import CollectorRegistry
 
 from stockpipe.auditor.books import audit
 from stockpipe.auditor.findings import Period
+from stockpipe.auditor.lineage.listener import Listener
+from stockpipe.auditor.lineage.telling import Telling, places
 from stockpipe.auditor.maintenance.report import render as render_report
 from stockpipe.auditor.maintenance.run import Facts, Maintenance, read_loaded
 from stockpipe.auditor.offsets import committed_by_partition
 from stockpipe.auditor.report import render as render_books
-from stockpipe.auditor.settings import AuditWatchSettings, BooksSettings, MaintainSettings, TraceSettings
+from stockpipe.auditor.settings import (
+    AuditWatchSettings,
+    BooksSettings,
+    LineageSettings,
+    MaintainSettings,
+    TraceSettings,
+)
 from stockpipe.auditor.trace import render as render_trace
 from stockpipe.auditor.trace import trace
 from stockpipe.auditor.watch import AuditWatch
@@ -69,6 +77,19 @@ def run_maintain(settings: MaintainSettings) -> int:
     return PipelineError.exit_code if report.damaged else 0
 
 
+def run_lineage(settings: LineageSettings) -> int:
+    """Run the command and return its exit code."""
+    configure_logs("auditor", settings.log_level)
+    store = open_lake(settings)
+    listener = Listener(settings.lineage_url, settings)
+    telling = Telling(settings, places(settings, store, settings), store)
+    with open_reader(settings) as reader:
+        told = telling.tell(Period(settings.first_day, settings.last_day), reader, listener.tell)
+    listener.close()
+    print(_json({"told": told, "to": settings.lineage_url}))
+    return 0
+
+
 def run_trace(settings: TraceSettings) -> int:
     """Run the command and return its exit code."""
     store = open_lake(settings)
@@ -90,6 +111,7 @@ def main() -> None:
             "books": Command(BooksSettings, run_books),
             "watch": Command(AuditWatchSettings, run_watch),
             "maintain": Command(MaintainSettings, run_maintain),
+            "lineage": Command(LineageSettings, run_lineage),
             "trace": Command(TraceSettings, run_trace),
         },
     )

@@ -57,6 +57,28 @@ class MaintainSettings(KafkaSettings, LakeSettings, WarehouseSettings):
     as_json: bool = Field(False, validation_alias="json", description="Print one JSON object instead of tables")
 
 
+_LINEAGE_URL = (
+    "Whom to tell of runs, file:///absolute/file.ndjson, http(s)://host[:port][/path] of a server that speaks "
+    "OpenLineage, or kafka:///topic"
+)
+
+
+class LineageSettings(KafkaSettings, LakeSettings, WarehouseSettings):
+    """Tell the runs of producer, consumer, Spark and loader as OpenLineage events, from what they committed.
+
+    A run has the same id whenever it is told. Without dates all runs are told; with them, those that committed
+    something on these days (UTC). The last line of the output is JSON.
+    """
+
+    lineage_url: str = Field(description=_LINEAGE_URL)
+    first_day: date | None = Field(
+        None, validation_alias=AliasChoices("from", "from_date"), description="First day, e.g. 2026-11-20"
+    )
+    last_day: date | None = Field(
+        None, validation_alias=AliasChoices("to", "to_date"), description="Last day, included"
+    )
+
+
 class AuditWatchSettings(KafkaSettings, LakeSettings, WarehouseSettings):
     """Audit the last days again and again and export what doesn't balance as metrics, until stopped.
 
@@ -67,3 +89,4 @@ class AuditWatchSettings(KafkaSettings, LakeSettings, WarehouseSettings):
     audit_seconds: float = Field(60, gt=0, description="Seconds between the starts of two audits")
     audit_days: int = Field(1, ge=1, description="Days before today, UTC, that are audited along with it")
     orphan_hours: float = Field(24, ge=1, description="Age in hours from which an unlisted object is an orphan")
+    lineage_url: str | None = Field(None, description=f"{_LINEAGE_URL} (default: nobody is told)")

@@ -8,12 +8,14 @@ from datetime import date, timedelta
 
 from stockpipe.auditor.books import HOPS, Books, audit
 from stockpipe.auditor.findings import Finding, Period
+from stockpipe.auditor.lineage.listener import Listener
+from stockpipe.auditor.lineage.telling import Telling, places
 from stockpipe.auditor.maintenance.garbage import ORPHAN, Collector
 from stockpipe.auditor.maintenance.progress import Progress
 from stockpipe.auditor.manifest_cache import ManifestCache
 from stockpipe.auditor.settings import AuditWatchSettings
 from stockpipe.common.clock import Clock
-from stockpipe.common.errors import PipelineError
+from stockpipe.common.errors import PipelineError, Unavailable
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.store import ObjectInfo, ObjectStore
 from stockpipe.common.logs import Logger
@@ -48,6 +50,8 @@ class AuditWatch:
         self._log = log
         self._before: set[Subject] = set()
         self._known: set[Subject] = set()
+        self._listener = Listener(settings.lineage_url, settings) if settings.lineage_url else None
+        self._telling = Telling(settings, places(settings, store, settings), store)
 
     def run(self, stop: threading.Event) -> None:
         """Audit until `stop` is set; what can't be reached or read is logged, counted and tried again."""
@@ -74,8 +78,18 @@ class AuditWatch:
         first = (self._clock.now() - timedelta(days=self._settings.audit_days)).date()
         with self._open_reader() as reader:
             books = audit(self._settings, Period(first, None), self._store, reader)
-        self._export(books)
+            self._export(books)
+            if self._listener:
+                self._tell_lineage(Period(first, None), reader, self._listener)
         self._export_orphans(first)
+
+    def _tell_lineage(self, period: Period, reader: WarehouseReader, listener: Listener) -> None:
+        try:
+            runs = self._telling.tell(period, reader, listener.tell)
+        except Unavailable as error:
+            self._log.warning("lineage_not_told", error=str(error), retry_seconds=self._settings.audit_seconds)
+        else:
+            self._log.info("lineage_told", runs=runs)
 
     def _export(self, books: Books) -> None:
         metrics = self._metrics
