@@ -90,3 +90,9 @@ class AuditWatchSettings(KafkaSettings, LakeSettings, WarehouseSettings):
     audit_days: int = Field(1, ge=1, description="Days before today, UTC, that are audited along with it")
     orphan_hours: float = Field(24, ge=1, description="Age in hours from which an unlisted object is an orphan")
     lineage_url: str | None = Field(None, description=f"{_LINEAGE_URL} (default: nobody is told)")
+    traces_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/]+/.+$",
+        description="OpenTelemetry collector that gets a trace of each request to a source, by OTLP over HTTP, "
+        "http(s)://host:4318/v1/traces (default: no traces)",
+    )

@@ -10,6 +10,7 @@ from stockpipe.auditor.books import HOPS, Books, audit
 from stockpipe.auditor.findings import Finding, Period
 from stockpipe.auditor.lineage.listener import Listener
 from stockpipe.auditor.lineage.telling import Telling, places
+from stockpipe.auditor.lineage.tracing import Tracing, collector
 from stockpipe.auditor.maintenance.garbage import ORPHAN, Collector
 from stockpipe.auditor.maintenance.progress import Progress
 from stockpipe.auditor.manifest_cache import ManifestCache
@@ -52,6 +53,7 @@ class AuditWatch:
         self._known: set[Subject] = set()
         self._listener = Listener(settings.lineage_url, settings) if settings.lineage_url else None
         self._telling = Telling(settings, places(settings, store, settings), store)
+        self._tracing = Tracing(settings, store, collector(settings.traces_url)) if settings.traces_url else None
 
     def run(self, stop: threading.Event) -> None:
         """Audit until `stop` is set; what can't be reached or read is logged, counted and tried again."""
@@ -79,17 +81,18 @@ class AuditWatch:
         with self._open_reader() as reader:
             books = audit(self._settings, Period(first, None), self._store, reader)
             self._export(books)
-            if self._listener:
-                self._tell_lineage(Period(first, None), reader, self._listener)
+            self._tell(Period(first, None), reader)
         self._export_orphans(first)
 
-    def _tell_lineage(self, period: Period, reader: WarehouseReader, listener: Listener) -> None:
+    def _tell(self, period: Period, reader: WarehouseReader) -> None:
+        """Tell whoever wants to know of runs and traces; who can't be reached is told in the next round."""
         try:
-            runs = self._telling.tell(period, reader, listener.tell)
+            if self._listener:
+                self._log.info("lineage_told", runs=self._telling.tell(period, reader, self._listener.tell))
+            if self._tracing:
+                self._log.info("traces_exported", spans=self._tracing.export(period, reader))
         except Unavailable as error:
-            self._log.warning("lineage_not_told", error=str(error), retry_seconds=self._settings.audit_seconds)
-        else:
-            self._log.info("lineage_told", runs=runs)
+            self._log.warning("not_told", error=str(error), retry_seconds=self._settings.audit_seconds)
 
     def _export(self, books: Books) -> None:
         metrics = self._metrics

@@ -183,7 +183,7 @@ def _start(settings: SourceSettings) -> tuple[Logger, ProducerMetrics, Clock]:
 def _sender(settings: ProducerSettings, topic: str, metrics: ProducerMetrics, log: Logger) -> Sender:
     probe, _errors = new_producer(settings, log)
     require_topics(probe, settings, topic)
-    return Sender(settings, topic, metrics, log)
+    return Sender(settings, topic, metrics, log, traced=settings.trace_headers)
 
 
 def _print_summary(summary: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from stockpipe.common.kafka import new_producer
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.settings import KafkaSettings
+from stockpipe.common.trace_ids import TRACEPARENT, traceparent
 
 FLUSH_SECONDS = 130.0
 """Longer than librdkafka's delivery time-out of 120 s, after which every record is acknowledged or failed."""
@@ -30,8 +31,12 @@ _SCHEMAS: dict[type[Record], str] = {
 class Sender:
     """Sends records to one topic, keyed by symbol."""
 
-    def __init__(self, settings: KafkaSettings, topic: str, metrics: ProducerMetrics, log: Logger) -> None:
+    def __init__(
+        self, settings: KafkaSettings, topic: str, metrics: ProducerMetrics, log: Logger, *, traced: bool = False
+    ) -> None:
+        """Prepare to send to `topic`; if `traced`, each record's header `traceparent` names its request's trace."""
         self._topic = topic
+        self._traced = traced
         self._metrics = metrics
         self._log = log
         self._producer, self._errors = new_producer(settings, log)
@@ -50,6 +55,8 @@ class Sender:
             (HEADER_FETCH_ID, record.fetch_id),
             (HEADER_REQUEST, request),
         ]
+        if self._traced:
+            headers.append((TRACEPARENT, traceparent(record.fetch_id)))
         value = self._encoder.encode(record)
         while True:
             try:

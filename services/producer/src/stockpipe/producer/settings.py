@@ -104,6 +104,10 @@ class SourceSettings(OptionalLakeSettings):
 class ProducerSettings(KafkaSettings, SourceSettings):
     """What the commands that send have in common."""
 
+    trace_headers: bool = Field(
+        False, description="Send the header traceparent; the auditor's TRACES_URL exports the traces that it names"
+    )
+
 
 class CheckSettings(SourceSettings):
     """Ask each source of the network for the newest daily bar of the first symbol, and say whether it answers.

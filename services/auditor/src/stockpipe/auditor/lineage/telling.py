@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from typing import get_args
 from urllib.parse import urlsplit
@@ -50,7 +50,9 @@ class Telling:
             Unavailable: the listener, the lake or the warehouse can't be reached; what was told stays told.
         """
         count = 0
-        for identity, events in self._runs(period, reader):
+        runs = dict(self._runs(period, reader))
+        self._told &= runs.keys()
+        for identity, events in runs.items():
             if identity in self._told:
                 continue
             for event in events():
@@ -68,7 +70,7 @@ class Telling:
             for manifest in processed_manifests(self._store, name, period.first):
                 if period.includes(manifest.produced_at):
                     yield f"{name}/{manifest.batch_id}", partial(self._processed, manifest)
-        for load in self._loads(reader):
+        for load in loads(reader):
             if period.includes(load.loaded_at):
                 yield f"load/{load.dataset}/{load.batch_id}", partial(self._loaded, load)
 
@@ -87,16 +89,13 @@ class Telling:
     def _loaded(self, load: Load) -> Iterator[RunEvent]:
         yield loaded(load, self._places)
 
-    def _loads(self, reader: WarehouseReader) -> Iterator[Load]:
-        for database in DATABASES:
-            name = reader.qualified(loaded_batches(database))
-            found = reader.query(f'SELECT dataset, batch_id, "rows", inserted, updated, loaded_at FROM {name}')
-            for row in found.rename_columns([column.lower() for column in found.column_names]).to_pylist():
-                at: datetime = row["loaded_at"]
-                yield Load(
-                    row["dataset"],
-                    row["batch_id"],
-                    row["rows"],
-                    row["inserted"] + row["updated"],
-                    to_text(at.replace(tzinfo=UTC)),
-                )
+
+def loads(reader: WarehouseReader) -> Iterator[Load]:
+    """Yield what LOADED_BATCHES of every database lists."""
+    for database in DATABASES:
+        name = reader.qualified(loaded_batches(database))
+        found = reader.query(f'SELECT dataset, batch_id, "rows", inserted, updated, loaded_at FROM {name}')
+        for row in found.rename_columns([column.lower() for column in found.column_names]).to_pylist():
+            merged = row["inserted"] + row["updated"]
+            loaded_at = to_text(row["loaded_at"].replace(tzinfo=UTC))
+            yield Load(row["dataset"], row["batch_id"], row["rows"], merged, loaded_at)
