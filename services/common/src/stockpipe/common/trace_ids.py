@@ -1,4 +1,4 @@
-"""Trace ids of requests to sources, after W3C Trace Context: they follow from the request's id, so nobody carries them on."""
+"""Trace ids of requests to sources, after W3C Trace Context: they follow from the id that every record carries."""
 
 import hashlib
 
