@@ -112,7 +112,7 @@ class Site:
             **changes,
         )
         metrics = SparkMetrics(CollectorRegistry())
-        return Stream(JOB, settings, self.store, metrics, quiet_log(), threading.Event()).run(spark)
+        return Stream(JOB, settings, self.store, metrics, quiet_log(), threading.Event(), lambda: None).run(spark)
 
     def manifests(self) -> list[ProcessedManifest]:
         return list(processed_manifests(self.store, "realtime_live"))

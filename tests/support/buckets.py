@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from stockpipe.common.lake.s3 import S3Store
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.lake.s3_client import Patience
+from stockpipe.standalone.go_programs import MINIO
 from stockpipe.standalone.minio import MinioServer
-from stockpipe.standalone.minio_program import find_minio
 
 IMPATIENT = Patience(connect=1.0, read=1.0, retries=4, backoff=0.02)
 PART_BYTES = 5 * 1024 * 1024
@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 def require_minio() -> None:
     """Skip the test where there is no MinIO server."""
-    if find_minio() is None:
+    if MINIO.find() is None:
         pytest.skip("no MinIO server: `make test` builds one if Go is installed, or put minio on the PATH")
 
 

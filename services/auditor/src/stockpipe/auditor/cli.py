@@ -18,6 +18,7 @@ from stockpipe.auditor.watch import AuditWatch
 from stockpipe.common.cli import Command, run_program
 from stockpipe.common.clock import SystemClock
 from stockpipe.common.errors import PipelineError
+from stockpipe.common.health import WatchedClock
 from stockpipe.common.ids import random_suffix
 from stockpipe.common.lake.open import open_lake
 from stockpipe.common.logs import configure_logs
@@ -46,8 +47,9 @@ def run_watch(settings: AuditWatchSettings) -> int:
     registry = CollectorRegistry()
     metrics = AuditorMetrics(registry)
     store = open_lake(settings)
-    watch = AuditWatch(settings, store, lambda: open_reader(settings), SystemClock(), metrics, log)
-    serve_metrics(registry, settings.metrics_port)
+    clock = WatchedClock(SystemClock(), settings.stall_seconds)
+    watch = AuditWatch(settings, store, lambda: open_reader(settings), clock, metrics, log)
+    serve_metrics(registry, settings.metrics_port, clock)
     log.info("watching", lake=store.url, days=settings.audit_days, seconds=settings.audit_seconds)
     watch.run(stop)
     log.info("stopped")

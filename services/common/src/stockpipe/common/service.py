@@ -1,12 +1,17 @@
-"""What a long-running process needs: a stop event set by signals, and its metrics on a port."""
+"""What a long-running process needs: a stop event set by signals, and its metrics and health on a port."""
 
 import signal
 import threading
+from collections.abc import Callable, Iterable
 from types import FrameType
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from stockpipe.common.errors import ConfigError
+from stockpipe.common.health import WatchedClock
 
 
 def stop_on_signals() -> threading.Event:
@@ -21,14 +26,34 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def serve_metrics(registry: CollectorRegistry, port: int) -> None:
-    """Serve `registry` at /metrics on `port`; 0 serves nothing.
+class _Quiet(WSGIRequestHandler):
+    """Logs no requests."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+def serve_metrics(registry: CollectorRegistry, port: int, clock: WatchedClock) -> None:
+    """Serve `registry` at /metrics and the loop's health at /healthz on `port`; 0 serves nothing.
+
+    /healthz answers 200, or 503 once the loop that runs on `clock` is stalled.
 
     Raises:
         ConfigError: the port is taken or forbidden.
     """
-    if port:
-        try:
-            start_http_server(port, registry=registry)
-        except OSError as error:
-            raise ConfigError(f"METRICS_PORT={port}: {error.strerror}; choose another port") from error
+    if not port:
+        return
+    metrics: Callable[..., Iterable[bytes]] = make_wsgi_app(registry)
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/healthz":
+            return metrics(environ, start_response)
+        overdue = clock.overdue_seconds
+        start_response("503 Service Unavailable" if overdue else "200 OK", [("Content-Type", "text/plain")])
+        return [f"the loop is {overdue:.0f} s overdue\n".encode() if overdue else b"ok\n"]
+
+    try:
+        server = make_server("", port, answer, ThreadingWSGIServer, _Quiet)
+    except OSError as error:
+        raise ConfigError(f"METRICS_PORT={port}: {error.strerror}; choose another port") from error
+    threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -57,7 +57,13 @@ class ServiceSettings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     metrics_port: int = Field(
-        0, ge=0, le=65535, description="TCP port that serves Prometheus metrics at /metrics; 0 = none"
+        0,
+        ge=0,
+        le=65535,
+        description="TCP port that serves metrics at /metrics and health at /healthz; 0 = none",
+    )
+    stall_seconds: float = Field(
+        300, gt=0, description="Seconds without a turn of the main loop after which /healthz answers 503"
     )
 
     @classmethod

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from stockpipe.common.cli import Command, run_program
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.contracts.topics import dlq_topic
+from stockpipe.common.health import WatchedClock
 from stockpipe.common.kafka import group_reader, new_consumer, require_topics
 from stockpipe.common.lake.open import open_lake
 from stockpipe.common.lake.store import ObjectStore
@@ -30,24 +31,25 @@ def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int
     """Wire the service, run it, print its summary and return the exit code."""
     log = configure_logs("consumer", settings.log_level)
     stop = stop_on_signals()
+    watched = WatchedClock(clock, settings.stall_seconds)
     registry = CollectorRegistry()
     metrics = ConsumerMetrics(registry)
     topic = settings.topic(settings.topic_kind)
     group = settings.consumer_group(settings.topic_kind)
     consumer, errors = new_consumer(settings, log, group, **_group_config(settings))
     partitions = require_topics(consumer, settings, topic, dlq_topic(topic))[topic]
-    serve_metrics(registry, settings.metrics_port)
+    serve_metrics(registry, settings.metrics_port, watched)
     flusher = Flusher(
         store,
         DeadLetters(settings, log, topic),
-        clock,
+        watched,
         topic,
         settings.topic_kind,
         settings.raw_format,
         writer=f"{socket.gethostname()}:{os.getpid()}",
     )
     reader = group_reader(settings, group)
-    service = ConsumerService(settings, consumer, errors, reader, flusher, store, clock, metrics, log, partitions)
+    service = ConsumerService(settings, consumer, errors, reader, flusher, store, watched, metrics, log, partitions)
     summary = service.run(stop)
     print(msgspec.json.encode(asdict(summary)).decode(), flush=True)
     return 0

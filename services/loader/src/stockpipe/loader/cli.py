@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from stockpipe.common.cli import Command, run_program
 from stockpipe.common.clock import Clock, SystemClock
+from stockpipe.common.health import WatchedClock
 from stockpipe.common.lake.open import open_lake
 from stockpipe.common.logs import configure_logs
 from stockpipe.common.metrics import LoaderMetrics
@@ -46,10 +47,11 @@ class Loader:
         log = configure_logs("loader", settings.log_level)
         stop = stop_on_signals()
         registry = CollectorRegistry()
-        warehouse = self._open_warehouse(settings, self._clock, stop)
+        clock = WatchedClock(self._clock, settings.stall_seconds)
+        warehouse = self._open_warehouse(settings, clock, stop)
         store = open_lake(settings)
-        watcher = Watcher(warehouse, store, settings, self._clock, LoaderMetrics(registry), log)
-        serve_metrics(registry, settings.metrics_port)
+        watcher = Watcher(warehouse, store, settings, clock, LoaderMetrics(registry), log)
+        serve_metrics(registry, settings.metrics_port, clock)
         log.info("watching", lake=store.url, warehouse=warehouse.url)
         watcher.run(stop)
         log.info("stopped")

@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from stockpipe.common import calendar
 from stockpipe.common.cli import Command, run_program
-from stockpipe.common.clock import SystemClock
+from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.errors import ConfigError, PartialFailure
+from stockpipe.common.health import WatchedClock
 from stockpipe.common.ids import random_suffix
 from stockpipe.common.kafka import new_producer, require_topics
 from stockpipe.common.logs import Logger, configure_logs
@@ -39,8 +40,8 @@ from stockpipe.producer.wiring import Wiring
 
 def run_realtime(settings: RealtimeSettings) -> int:
     """Run the command and return its exit code."""
-    log, metrics = _start(settings)
-    stop, clock = stop_on_signals(), SystemClock()
+    log, metrics, clock = _start(settings)
+    stop = stop_on_signals()
     wiring = Wiring(settings, clock, metrics, log)
     session = past_session(settings)
     instants = rounds(settings, session, wiring, clock, stop, metrics, log)
@@ -56,8 +57,7 @@ def run_realtime(settings: RealtimeSettings) -> int:
 
 def run_check(settings: CheckSettings) -> int:
     """Run the command and return its exit code."""
-    log, metrics = _start(settings)
-    clock = SystemClock()
+    log, metrics, clock = _start(settings)
     wiring = Wiring(settings, clock, metrics, log)
     lines = [wiring.bars(name) for name in settings.sources if name in NETWORK_SOURCES]
     instrument = next(iter(wiring.instruments.values()))
@@ -67,8 +67,7 @@ def run_check(settings: CheckSettings) -> int:
 
 def run_batch(settings: BatchSettings) -> int:
     """Run the command and return its exit code."""
-    log, metrics = _start(settings)
-    clock = SystemClock()
+    log, metrics, clock = _start(settings)
     date_range(settings, clock)
     wiring = Wiring(settings, clock, metrics, log)
     instruments = list(wiring.instruments.values())
@@ -95,8 +94,7 @@ def run_batch(settings: BatchSettings) -> int:
 
 def run_gaps(settings: GapsSettings) -> int:
     """Run the command and return its exit code."""
-    log, metrics = _start(settings)
-    clock = SystemClock()
+    log, metrics, clock = _start(settings)
     wiring = Wiring(settings, clock, metrics, log)
     instruments = list(wiring.instruments.values())
     first, last = date_range(settings, clock)
@@ -129,10 +127,11 @@ def run_gaps(settings: GapsSettings) -> int:
     return 0
 
 
-def _start(settings: SourceSettings) -> tuple[Logger, ProducerMetrics]:
+def _start(settings: SourceSettings) -> tuple[Logger, ProducerMetrics, Clock]:
     registry = CollectorRegistry()
-    serve_metrics(registry, settings.metrics_port)
-    return configure_logs("producer", settings.log_level), ProducerMetrics(registry)
+    clock = WatchedClock(SystemClock(), settings.stall_seconds)
+    serve_metrics(registry, settings.metrics_port, clock)
+    return configure_logs("producer", settings.log_level), ProducerMetrics(registry), clock
 
 
 def _sender(settings: ProducerSettings, topic: str, metrics: ProducerMetrics, log: Logger) -> Sender:

@@ -4,9 +4,11 @@ from stockpipe.common.cli import Command, run_program
 from stockpipe.standalone.demo import DemoRun, run_demo
 from stockpipe.standalone.settings import DemoSettings, UpSettings
 from stockpipe.standalone.setup import (
+    HelmSettings,
     LockSettings,
     MinioSettings,
     SetupSettings,
+    run_helm,
     run_lock,
     run_minio,
     run_setup,
@@ -31,6 +33,7 @@ def main() -> None:
             "up": Command(UpSettings, run_up),
             "setup": Command(SetupSettings, run_setup),
             "setup-minio": Command(MinioSettings, run_minio),
+            "setup-helm": Command(HelmSettings, run_helm),
             "lock-jars": Command(LockSettings, run_lock),
         },
     )

@@ -14,7 +14,7 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from stockpipe.common.errors import Unavailable
-from stockpipe.standalone.minio_program import build_minio
+from stockpipe.standalone.go_programs import MINIO
 from stockpipe.standalone.ports import free_ports
 from stockpipe.standalone.processes import ChildProcess
 
@@ -96,7 +96,7 @@ def running_minio(
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_ports(1)[0]
     password = _password(folder / "password")
-    command = [str(build_minio()), "server", "--quiet", "--address", f"127.0.0.1:{port}"]
+    command = [str(MINIO.build()), "server", "--quiet", "--address", f"127.0.0.1:{port}"]
     command += ["--certs-dir", str(_certificates(folder / "certs", tls)), str(folder / "data")]
     variables = {
         "MINIO_ROOT_USER": "stockpipe",

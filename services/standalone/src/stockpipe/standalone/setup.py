@@ -3,9 +3,9 @@
 from stockpipe.common.errors import PipelineError
 from stockpipe.common.settings import ServiceSettings
 from stockpipe.standalone import paths
+from stockpipe.standalone.go_programs import HELM_3, HELM_4, MINIO, GoProgram
 from stockpipe.standalone.jars import fetch_jars, lock_jars
 from stockpipe.standalone.java import find_java
-from stockpipe.standalone.minio_program import build_minio
 
 
 class SetupSettings(ServiceSettings):
@@ -18,6 +18,10 @@ class LockSettings(ServiceSettings):
 
 class MinioSettings(ServiceSettings):
     """Find a MinIO server, or build one by Go, for the tests; without Go say so and go on."""
+
+
+class HelmSettings(ServiceSettings):
+    """Find Helm 3 and Helm 4, or build them by Go, for the tests of the charts; without Go say so and go on."""
 
 
 _SETS = (("Kafka", paths.KAFKA_SPEC, paths.KAFKA_JARS), ("Spark", paths.SPARK_SPEC, paths.SPARK_JARS))
@@ -45,9 +49,20 @@ def run_lock(_settings: LockSettings) -> int:
 
 def run_minio(_settings: MinioSettings) -> int:
     """Run the command."""
-    print("== MinIO server", flush=True)
-    try:
-        build_minio()
-    except PipelineError as error:
-        print(f"   none, tests that need one are skipped: {error}", flush=True)
+    _find_or_build(MINIO)
     return 0
+
+
+def run_helm(_settings: HelmSettings) -> int:
+    """Run the command."""
+    _find_or_build(HELM_3)
+    _find_or_build(HELM_4)
+    return 0
+
+
+def _find_or_build(program: GoProgram) -> None:
+    print(f"== {program.name} {program.version}", flush=True)
+    try:
+        program.build()
+    except PipelineError as error:
+        print(f"   none, tests that need it are skipped: {error}", flush=True)

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from stockpipe.common.cli import Command, run_program
 from stockpipe.common.clock import SystemClock
+from stockpipe.common.health import WatchedClock
 from stockpipe.common.kafka import group_reader, require_topics
 from stockpipe.common.lake.open import open_lake
 from stockpipe.common.logs import configure_logs
@@ -22,7 +23,7 @@ JOB = "spark_stream_processor"
 def run(settings: StreamSettings) -> int:
     """Run the command."""
     log = configure_logs(JOB, settings.log_level)
-    clock = SystemClock()
+    clock = WatchedClock(SystemClock(), settings.stall_seconds)
     started = clock.monotonic()
     stop = stop_on_signals()
     on_interrupt = signal.getsignal(signal.SIGINT)
@@ -32,11 +33,11 @@ def run(settings: StreamSettings) -> int:
     probe.close()
     registry = CollectorRegistry()
     metrics = SparkMetrics(registry)
-    serve_metrics(registry, settings.metrics_port)
+    serve_metrics(registry, settings.metrics_port, clock)
     spark = open_session(JOB, settings)
     # Spark's own handler would kill the jobs of the micro-batch that runs.
     signal.signal(signal.SIGINT, on_interrupt)
-    summary = Stream(JOB, settings, store, metrics, log, stop).run(spark)
+    summary = Stream(JOB, settings, store, metrics, log, stop, clock.alive).run(spark)
     spark.stop()
     print_summary(summary | {"seconds": round(clock.monotonic() - started, 3)})
     return 0

@@ -5,6 +5,7 @@ first side effect, and the query is stopped while none runs. See the end of `Str
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,7 @@ class Stream:
         metrics: SparkMetrics,
         log: Logger,
         stop: threading.Event,
+        on_progress: Callable[[], None],
     ) -> None:
         self._job = job
         self._settings = settings
@@ -76,10 +78,12 @@ class Stream:
         self._metrics = metrics
         self._log = log
         self._stop = stop
+        self._on_progress = on_progress
         self._totals = StreamTotals()
         self._committed: dict[int, ProcessedManifest] = {}
         self._failure: Exception | None = None
         self._last_reported = -1
+        self._last_progress = ""
 
     def run(self, spark: SparkSession) -> dict[str, Any]:
         """Run until told to stop, with `available_now` until Kafka holds no more; return the summary.
@@ -146,6 +150,9 @@ class Stream:
 
     def _report(self, query: StreamingQuery) -> None:
         for progress in query.recentProgress:
+            if progress.timestamp > self._last_progress:
+                self._last_progress = progress.timestamp
+                self._on_progress()
             # An idle trigger reports the number of the micro-batch to come, but added no batch.
             if "addBatch" in progress.durationMs and progress.batchId > self._last_reported:
                 self._last_reported = progress.batchId

@@ -1,4 +1,4 @@
-"""Finding the MinIO server, and building it once."""
+"""Finding a program that Go builds, and building it once."""
 
 import threading
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stockpipe.common.errors import ConfigError, Unavailable
-from stockpipe.standalone.minio_program import VERSION, build_minio, find_minio
+from stockpipe.standalone.go_programs import HELM_3, HELM_4, MINIO
 
 GO = """\
 #!/bin/sh
@@ -34,36 +34,42 @@ def install(machine: Path, name: str, text: str) -> Path:
 
 
 def test_a_server_on_the_path_is_taken(machine: Path) -> None:
-    assert find_minio() is None
+    assert MINIO.find() is None
     program = install(machine, "minio", "#!/bin/sh\n")
     install(machine, "go", GO.format(result=MAKES_IT))
-    assert find_minio() == build_minio() == program
+    assert MINIO.find() == MINIO.build() == program
     assert not (machine / "cache").exists()
 
 
 def test_several_processes_at_once_build_it_once(machine: Path) -> None:
     install(machine, "go", GO.format(result=MAKES_IT))
-    builders = [threading.Thread(target=build_minio) for _ in range(4)]
+    builders = [threading.Thread(target=MINIO.build) for _ in range(4)]
     for builder in builders:
         builder.start()
     for builder in builders:
         builder.join()
-    built = machine / "cache/stockpipe" / f"minio-{VERSION}" / "minio"
-    assert find_minio() == build_minio() == built
+    built = machine / "cache/stockpipe" / f"minio-{MINIO.version}" / "minio"
+    assert MINIO.find() == MINIO.build() == built
     assert built.read_text() == "server\n"
     calls = (machine / "bin/calls").read_text().splitlines()
-    assert calls == [f"install github.com/minio/minio@{VERSION}", "CGO_ENABLED=0"]
+    assert calls == [f"install github.com/minio/minio@{MINIO.version}", "CGO_ENABLED=0"]
     assert sorted(path.name for path in built.parent.iterdir()) == ["lock", "minio"]
 
 
 def test_a_build_that_fails_leaves_nothing_and_says_why(machine: Path) -> None:
     install(machine, "go", GO.format(result='echo half > "$GOBIN/minio"; echo "no space left"; exit 1'))
     with pytest.raises(Unavailable, match=r"go install .* failed: no space left"):
-        build_minio()
-    assert find_minio() is None
+        MINIO.build()
+    assert MINIO.find() is None
 
 
 @pytest.mark.usefixtures("machine")
 def test_without_minio_and_go_the_remedy_is_named() -> None:
     with pytest.raises(ConfigError, match="neither minio nor go is on the PATH; install one of them"):
-        build_minio()
+        MINIO.build()
+
+
+def test_a_helm_on_the_path_counts_for_its_own_major_version(machine: Path) -> None:
+    program = install(machine, "helm", "#!/bin/sh\necho v4.9.1+gabcdef\n")
+    assert HELM_4.find() == program
+    assert HELM_3.find() is None

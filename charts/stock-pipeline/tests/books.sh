@@ -1,0 +1,1 @@
+stockpipe-auditor books --from "$(date -u -d yesterday +%F)"
