@@ -27,7 +27,11 @@ class _Loader(yaml.CSafeLoader):
     """Reads `=`, which YAML 1.1 reserves, as the text that it is."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+def _equals(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", _equals)
 
 
 @functools.cache
