@@ -1,6 +1,7 @@
 """What the programs export, read from the typed registry itself."""
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -36,7 +37,8 @@ def all_metrics() -> tuple[Metric, ...]:
     found = []
     for name, kind in inspect.getmembers(metrics, inspect.isclass):
         if kind.__module__ == metrics.__name__:
-            exported = vars(kind(CollectorRegistry())).values()
+            constructor: Callable[[CollectorRegistry], object] = kind
+            exported = vars(constructor(CollectorRegistry())).values()
             found += [_metric(name.removesuffix("Metrics").lower(), each) for each in exported]
     return tuple(found)
 
