@@ -21,7 +21,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/common/pyproject
 # docker, buildah, or another program with their `build -t NAME -f FILE --build-arg=NAME=VALUE CONTEXT`
 IMAGE_BUILDER ?= docker
 
-.PHONY: help demo up test charts-golden chaos soak check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW)
+.PHONY: help demo up test generated charts-golden chaos soak check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes unt
 
 test: check servers ## Lint, types, import rules and every test that needs no cluster
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+generated: $(VENV)/.dev ## Write docs/metrics.md, docs/catalog.md and the dashboards anew from the code
+	@PYTHONPATH=tools $(BIN)/python -m observability
 
 charts-golden: servers ## Rewrite what the charts' values files render, for a look at the diff
 	@$(BIN)/pytest -q tests/charts/test_golden.py --rewrite-golden
@@ -90,6 +93,7 @@ clean: ## Remove the results of demo runs
 servers: $(VENV)/.dev $(FAKESNOW)
 	@$(BIN)/stockpipe-standalone setup-minio
 	@$(BIN)/stockpipe-standalone setup-helm
+	@$(BIN)/stockpipe-standalone setup-prometheus
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -16,6 +16,7 @@ from stockpipe.auditor.processed_hop import DatasetBooks
 from stockpipe.auditor.raw_hop import PartitionBooks
 from stockpipe.auditor.settings import AuditWatchSettings
 from stockpipe.auditor.watch import AuditWatch
+from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOCK_ANALYTICS, Table
 from stockpipe.common.errors import Unavailable
 from stockpipe.common.metrics import AuditorMetrics
 from support.clocks import ManualClock
@@ -97,6 +98,17 @@ def test_what_waits_and_what_does_not_follow_is_exported(site: Site) -> None:
     assert site.value("auditor_offsets_waiting", topic=QUOTES) == 6
     assert site.value("auditor_records_waiting", dataset="daily") == 5
     assert site.value("auditor_batches_waiting", dataset="daily") == 4
+
+
+def test_staleness_is_exported_for_tables_with_rows(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "stockpipe.auditor.watch.market_staleness", lambda _reader, table, _exchange, _now: answers[table]
+    )
+    answers: dict[Table, float | None] = {DAILY_STOCK_METRICS: None, REALTIME_STOCK_ANALYTICS: 42.0}
+    site.answers = [Books()]
+    site.watch.audit_once()
+    found = [site.value("staleness_market_seconds", table=table.name) for table in answers]
+    assert found == [None, 42]
 
 
 def test_orphans_of_the_last_days_are_counted(site: Site) -> None:

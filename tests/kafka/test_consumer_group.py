@@ -93,9 +93,11 @@ def test_a_store_outage_is_waited_out_with_the_membership_alive(
     produce(broker, topic, some_quotes(300))
     member = Member(broker, topic, store, "patient", flush_seconds=0.1)
     eventually(lambda: store.refused >= 5, "the flush is tried again and again")
+    eventually(lambda: member.lag == 300, "what isn't landed is the lag")
     produce(broker, topic, some_quotes(300, first=300))
     store.down.clear()
     eventually(lambda: len(volumes(tmp_path, topic)) == 600, "everything is landed after the outage")
+    eventually(lambda: member.lag == 0, "nothing is left")
     member.leave()
     assert volumes(tmp_path, topic) == list(range(600))
 

@@ -111,8 +111,13 @@ class Site:
             available_now=True,
             **changes,
         )
-        metrics = SparkMetrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        metrics = SparkMetrics(self.registry)
         return Stream(JOB, settings, self.store, metrics, quiet_log(), threading.Event(), lambda: None).run(spark)
+
+    def metric(self, name: str) -> float:
+        """Return a metric of the last `run_here`."""
+        return self.registry.get_sample_value(f"stockpipe_spark_{name}", {"job": JOB}) or 0.0
 
     def manifests(self) -> list[ProcessedManifest]:
         return list(processed_manifests(self.store, "realtime_live"))
@@ -196,7 +201,9 @@ def test_windows_of_what_kafka_holds_are_committed_and_refused_records_counted(s
     assert {to_text(row["processed_at"].replace(tzinfo=UTC)) for row in rows} == {manifest.produced_at}
 
     before = site.objects()
+    began = datetime.now(UTC).replace(microsecond=0).timestamp()
     assert site.run_here(spark)["rows_in"] == 0, "a second run finds nothing new"
+    assert site.metric("last_progress_timestamp_seconds") >= began, "a trigger without records is progress too"
     assert site.objects() == before
 
 

@@ -24,6 +24,12 @@ class Member:
         except BaseException as error:
             self.error = error
 
+    @property
+    def lag(self) -> float:
+        """Return the lag that the member exports."""
+        (metric,) = self.service._metrics.lag.collect()
+        return sum(sample.value for sample in metric.samples)
+
     def leave(self) -> None:
         self.stop.set()
         self._thread.join(60)

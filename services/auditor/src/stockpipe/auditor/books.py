@@ -19,6 +19,7 @@ from stockpipe.common.settings import KafkaSettings
 from stockpipe.common.warehouse.reader import WarehouseReader
 
 HOPS: tuple[Hop, ...] = get_args(Hop)
+TABLES: tuple[Table, ...] = tuple({dataset.table.name: dataset.table for dataset in DATASETS.values()}.values())
 TOPIC_OF: dict[DatasetName, TopicKind] = {"daily": "batch", "realtime": "realtime", "realtime_live": "realtime"}
 
 
@@ -65,7 +66,7 @@ def balance(
         each.audit()
         books.datasets.append(each.books)
         books.findings += each.findings
-    for table in _tables():
+    for table in TABLES:
         hops = [processed[name] for name, dataset in DATASETS.items() if dataset.table is table]
         warehouse = WarehouseHop(reader, table, period)
         warehouse.audit(hops)
@@ -73,7 +74,3 @@ def balance(
         if table is REALTIME_STOCK_ANALYTICS and period.is_everything:
             books.findings += missing_quotes(reader, raw["realtime"], warehouse.loaded)
     return books
-
-
-def _tables() -> list[Table]:
-    return list({dataset.table.name: dataset.table for dataset in DATASETS.values()}.values())

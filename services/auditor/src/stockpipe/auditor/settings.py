@@ -87,6 +87,7 @@ class AuditWatchSettings(KafkaSettings, LakeSettings, WarehouseSettings):
     """
 
     audit_seconds: float = Field(60, gt=0, description="Seconds between the starts of two audits")
+    exchange: str = Field("XNYS", description="Exchange whose open time staleness counts, ISO 10383 code")
     audit_days: int = Field(1, ge=1, description="Days before today, UTC, that are audited along with it")
     orphan_hours: float = Field(24, ge=1, description="Age in hours from which an unlisted object is an orphan")
     lineage_url: str | None = Field(None, description=f"{_LINEAGE_URL} (default: nobody is told)")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 
-from stockpipe.auditor.books import HOPS, Books, audit
+from stockpipe.auditor.books import HOPS, TABLES, Books, audit
 from stockpipe.auditor.findings import Finding, Period
+from stockpipe.auditor.freshness import market_staleness
 from stockpipe.auditor.lineage.listener import Listener
 from stockpipe.auditor.lineage.telling import Telling, places
 from stockpipe.auditor.lineage.tracing import Tracing, collector
@@ -80,6 +81,7 @@ class AuditWatch:
         first = (self._clock.now() - timedelta(days=self._settings.audit_days)).date()
         with self._open_reader() as reader:
             books = audit(self._settings, Period(first, None), self._store, reader)
+            self._export_staleness(reader)
             self._export(books)
             self._tell(Period(first, None), reader)
         self._export_orphans(first)
@@ -114,6 +116,12 @@ class AuditWatch:
         for dataset in books.datasets:
             metrics.records_waiting.labels(dataset.dataset).set(dataset.waiting)
             metrics.batches_waiting.labels(dataset.dataset).set(dataset.not_loaded)
+
+    def _export_staleness(self, reader: WarehouseReader) -> None:
+        for table in TABLES:
+            stale = market_staleness(reader, table, self._settings.exchange, self._clock.now())
+            if stale is not None:
+                self._metrics.staleness.labels(table.name).set(stale)
 
     def _export_orphans(self, first: date) -> None:
         settings = self._settings

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_DELAY_SECONDS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 300, 900, 3600)
 
 
 class ProducerMetrics:
@@ -41,6 +42,12 @@ class ProducerMetrics:
         self.quota_remaining = Gauge(
             "stockpipe_producer_quota_remaining",
             "Calls that a source's longest budget still allows in its current window",
+            ["source"],
+            registry=registry,
+        )
+        self.quota_limit = Gauge(
+            "stockpipe_producer_quota_limit",
+            "Calls that a source's longest budget allows in one window",
             ["source"],
             registry=registry,
         )
@@ -107,6 +114,12 @@ class ConsumerMetrics:
             ["topic"],
             registry=registry,
         )
+        self.lag = Gauge(
+            "stockpipe_consumer_lag_records",
+            "Records of this process's partitions that Kafka has and no raw manifest covers yet",
+            ["topic"],
+            registry=registry,
+        )
         self.objects = Counter(
             "stockpipe_consumer_objects_total",
             "Objects listed in raw manifests",
@@ -160,6 +173,13 @@ class SparkMetrics:
             ["job"],
             registry=registry,
         )
+        self.rows_out = Counter("stockpipe_spark_rows_out_total", "Rows of windows written", ["job"], registry=registry)
+        self.last_progress = Gauge(
+            "stockpipe_spark_last_progress_timestamp_seconds",
+            "When the last trigger began, with or without new records, seconds since the epoch",
+            ["job"],
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "stockpipe_spark_batch_seconds",
             "Duration of one micro-batch",
@@ -190,6 +210,19 @@ class LoaderMetrics:
             "stockpipe_loader_check_warnings_total",
             "Rows that a warn check found",
             ["dataset", "check"],
+            registry=registry,
+        )
+        self.event_to_warehouse = Histogram(
+            "stockpipe_loader_event_to_warehouse_seconds",
+            "From a symbol's newest quote in a batch of the stream to the batch's commit, one observation a symbol",
+            ["dataset"],
+            buckets=_DELAY_SECONDS,
+            registry=registry,
+        )
+        self.newest_event = Gauge(
+            "stockpipe_loader_newest_event_timestamp_seconds",
+            "Newest quote or session date among the rows this process loaded, seconds since the epoch",
+            ["dataset"],
             registry=registry,
         )
         self.load_seconds = Histogram(
@@ -245,6 +278,12 @@ class AuditorMetrics:
             "stockpipe_auditor_batches_waiting",
             "Processed batches, not yet in the warehouse",
             ["dataset"],
+            registry=registry,
+        )
+        self.staleness = Gauge(
+            "stockpipe_staleness_market_seconds",
+            "Open time of the exchange since the newest quote, or the newest session's close, in the warehouse",
+            ["table"],
             registry=registry,
         )
         self.audits = Counter("stockpipe_auditor_audits_total", "Audits that were finished", registry=registry)

@@ -26,6 +26,8 @@ RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Waits between tries while the store or the DLQ is down; the last one repeats."""
 OTHERS_SECONDS = 1.0
 """How often a draining member asks for the progress of partitions that other members own."""
+LAG_SECONDS = 1.0
+"""How often the lag is exported."""
 STOP_SECONDS = 20.0
 """How long the last flush may take after SIGTERM."""
 
@@ -78,6 +80,7 @@ class ConsumerService:
         self._failures = 0
         self._retry_at = 0.0
         self._ask_others_at = 0.0
+        self._lag_at = 0.0
         self._callback_error: Exception | None = None
         self._stop = threading.Event()
         self.summary = Summary(self._topic)
@@ -121,6 +124,9 @@ class ConsumerService:
         rewound: set[int] = set()
         for message in messages:
             self._receive(message, now, rewound)
+        if now >= self._lag_at:
+            self._lag_at = now + LAG_SECONDS
+            self._export_lag()
         if self._failures and now < self._retry_at:
             return
         settings = self._settings
@@ -134,6 +140,15 @@ class ConsumerService:
             due = [max(self._buffers.values(), key=lambda buffer: buffer.taken)]
         if due or self._uncommitted or self._failures:
             self._try_flush(due)
+
+    def _export_lag(self) -> None:
+        """Ask librdkafka for the ends that its last fetches told; a paused partition's gets old, `watch` asks Kafka."""
+        lag = 0
+        for buffer in self._buffers.values():
+            place = TopicPartition(self._topic, buffer.partition)
+            _low, end = self._consumer.get_watermark_offsets(place, cached=True)
+            lag += max(0, end - buffer.start)
+        self._metrics.lag.labels(self._topic).set(lag)
 
     def _receive(self, message: Message, now: float, rewound: set[int]) -> None:
         partition = int(message.partition() or 0)

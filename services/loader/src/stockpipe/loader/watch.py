@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
 from stockpipe.common.clock import Clock
 from stockpipe.common.contracts.manifests import DatasetName
+from stockpipe.common.contracts.tables import DATASETS
 from stockpipe.common.errors import PipelineError, Unavailable
 from stockpipe.common.lake.layout import batch_of_manifest
 from stockpipe.common.lake.manifests import processed_keys
@@ -17,6 +18,7 @@ from stockpipe.common.metrics import LoaderMetrics
 from stockpipe.common.warehouse.ledger import DATABASES
 from stockpipe.loader.backlog import Backlog, BatchRef
 from stockpipe.loader.find import find_batch
+from stockpipe.loader.freshness import newest_events
 from stockpipe.loader.load import LoadResult, load_batch
 from stockpipe.loader.migrate import require_current
 from stockpipe.loader.settings import WatchSettings
@@ -48,6 +50,7 @@ class Watcher:
         self._scratch: Path | None = settings.staging_folder
         self._backlog = Backlog(settings.retry_seconds, settings.retry_max_seconds)
         self._rescan_at = clock.monotonic()
+        self._newest: dict[DatasetName, datetime] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Poll until `stop` is set.
@@ -122,6 +125,8 @@ class Watcher:
             return
         self._backlog.done(ref)
         self._count(result, self._clock.monotonic() - started)
+        if not result.already_loaded:
+            self._export_freshness(session, result.dataset)
 
     def _count(self, result: LoadResult, seconds: float) -> None:
         about = {"dataset": result.dataset, "batch_id": result.batch_id, "rows": result.rows}
@@ -137,6 +142,17 @@ class Watcher:
             self._metrics.check_warnings.labels(result.dataset, check).inc(rows)
             self._log.warning("check found rows", **about, check=check, found=rows)
         self._log.info("batch loaded", **about, **outcomes, seconds=round(seconds, 3))
+
+    def _export_freshness(self, session: Session, dataset: DatasetName) -> None:
+        now = self._clock.now()
+        events = newest_events(session, DATASETS[dataset].table)
+        if not events:
+            return
+        self._newest[dataset] = max([*events, self._newest.get(dataset, events[0])])
+        self._metrics.newest_event.labels(dataset).set(self._newest[dataset].timestamp())
+        if dataset == "realtime_live":
+            for event in events:
+                self._metrics.event_to_warehouse.labels(dataset).observe((now - event).total_seconds())
 
 
 def _recorded(session: Session) -> set[BatchRef]:

@@ -7,10 +7,12 @@ from stockpipe.standalone.setup import (
     HelmSettings,
     LockSettings,
     MinioSettings,
+    PrometheusSettings,
     SetupSettings,
     run_helm,
     run_lock,
     run_minio,
+    run_prometheus,
     run_setup,
 )
 from stockpipe.standalone.up import run_up
@@ -34,6 +36,7 @@ def main() -> None:
             "setup": Command(SetupSettings, run_setup),
             "setup-minio": Command(MinioSettings, run_minio),
             "setup-helm": Command(HelmSettings, run_helm),
+            "setup-prometheus": Command(PrometheusSettings, run_prometheus),
             "lock-jars": Command(LockSettings, run_lock),
         },
     )

@@ -19,7 +19,7 @@ class GoProgram:
     """A program, the package that makes it, and about how long Go needs on 2 cores.
 
     `major_of` are the arguments after which a program on the PATH tells its version; it is taken if the major version
-    is the wanted one. Without them any is.
+    is the wanted one. Without them any is. `tags` are Go's build tags.
     """
 
     name: str
@@ -27,6 +27,7 @@ class GoProgram:
     version: str
     minutes: int
     major_of: tuple[str, ...] = ()
+    tags: str = ""
 
     def find(self) -> Path | None:
         """Return the program on the PATH, or the one that `build` made; None if there is neither."""
@@ -72,7 +73,7 @@ class GoProgram:
 
     def _install(self, go: str, folder: Path) -> None:
         done = subprocess.run(
-            [go, "install", f"{self.package}@{self.version}"],
+            [go, "install", *(("-tags", self.tags) if self.tags else ()), f"{self.package}@{self.version}"],
             env={**os.environ, "CGO_ENABLED": "0", "GOBIN": str(folder)},
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -90,3 +91,9 @@ MINIO = GoProgram("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac
 
 HELM_3 = GoProgram("helm", "helm.sh/helm/v3/cmd/helm", "v3.21.4", minutes=3, major_of=("version", "--short"))
 HELM_4 = GoProgram("helm", "helm.sh/helm/v4/cmd/helm", "v4.2.4", minutes=3, major_of=("version", "--short"))
+
+_PROMETHEUS = "github.com/prometheus/prometheus/cmd"
+# without the clients of two dozen clouds, which nobody here discovers targets by
+PROMTOOL = GoProgram("promtool", f"{_PROMETHEUS}/promtool", "v0.316.0", minutes=4, tags="remove_all_sd")
+PROMETHEUS = GoProgram("prometheus", f"{_PROMETHEUS}/prometheus", "v0.316.0", minutes=5, tags="remove_all_sd")
+"""Prometheus 3.16."""

@@ -3,7 +3,7 @@
 from stockpipe.common.errors import PipelineError
 from stockpipe.common.settings import ServiceSettings
 from stockpipe.standalone import paths
-from stockpipe.standalone.go_programs import HELM_3, HELM_4, MINIO, GoProgram
+from stockpipe.standalone.go_programs import HELM_3, HELM_4, MINIO, PROMETHEUS, PROMTOOL, GoProgram
 from stockpipe.standalone.jars import fetch_jars, lock_jars
 from stockpipe.standalone.java import find_java
 
@@ -22,6 +22,10 @@ class MinioSettings(ServiceSettings):
 
 class HelmSettings(ServiceSettings):
     """Find Helm 3 and Helm 4, or build them by Go, for the tests of the charts; without Go say so and go on."""
+
+
+class PrometheusSettings(ServiceSettings):
+    """Find promtool and Prometheus, or build them by Go, for the tests of metrics; without Go say so and go on."""
 
 
 _SETS = (("Kafka", paths.KAFKA_SPEC, paths.KAFKA_JARS), ("Spark", paths.SPARK_SPEC, paths.SPARK_JARS))
@@ -57,6 +61,13 @@ def run_helm(_settings: HelmSettings) -> int:
     """Run the command."""
     _find_or_build(HELM_3)
     _find_or_build(HELM_4)
+    return 0
+
+
+def run_prometheus(_settings: PrometheusSettings) -> int:
+    """Run the command."""
+    _find_or_build(PROMTOOL)
+    _find_or_build(PROMETHEUS)
     return 0
 
 

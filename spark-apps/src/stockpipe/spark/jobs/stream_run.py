@@ -20,6 +20,7 @@ from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS, TRANSFOR
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import SparkMetrics
+from stockpipe.common.times import from_text
 from stockpipe.spark.io.checkpoint import read_micro_batch
 from stockpipe.spark.io.kafka import accepted, decoded, read_stream
 from stockpipe.spark.io.live import commit_live
@@ -153,6 +154,7 @@ class Stream:
             if progress.timestamp > self._last_progress:
                 self._last_progress = progress.timestamp
                 self._on_progress()
+                self._metrics.last_progress.labels(self._job).set(from_text(progress.timestamp).timestamp())
             # An idle trigger reports the number of the micro-batch to come, but added no batch.
             if "addBatch" in progress.durationMs and progress.batchId > self._last_reported:
                 self._last_reported = progress.batchId
@@ -171,6 +173,7 @@ class Stream:
         manifest = self._committed.pop(progress.batchId, None)
         batch_id = manifest.batch_id if manifest else None
         rows_out, files = (manifest.rows_out, len(manifest.files)) if manifest else (0, 0)
+        self._metrics.rows_out.labels(self._job).inc(rows_out)
         totals = self._totals
         totals.batch_id = batch_id or totals.batch_id
         totals.rows_in += rows_in

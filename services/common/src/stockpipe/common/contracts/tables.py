@@ -35,12 +35,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A warehouse table. A row replaces another of the same `key` only if its `version` columns are greater."""
+    """A warehouse table. A row replaces another of the same `key` only if its `version` columns are greater.
+
+    `event` is the column with the instant, or the session date, of what a row tells.
+    """
 
     database: str
     name: str
     key: tuple[str, ...]
     version: tuple[str, ...]
+    event: str
     columns: tuple[Column, ...]
 
     @property
@@ -69,6 +73,7 @@ DAILY_STOCK_METRICS = Table(
     name="DAILY_STOCK_METRICS",
     key=("symbol", "date"),
     version=("transform_version", "source_fetched_at"),
+    event="date",
     columns=(
         _required("symbol", "string", "Ticker"),
         _required("date", "date", "Exchange session date"),
@@ -113,6 +118,7 @@ REALTIME_STOCK_ANALYTICS = Table(
     name="REALTIME_STOCK_ANALYTICS",
     key=("symbol", "window_start"),
     version=("transform_version", "last_offset", "record_count_1h"),
+    event="last_event_time",
     columns=(
         _required("symbol", "string", "Ticker"),
         _required("window_start", "timestamp", "window_end minus 15 minutes, UTC, included"),

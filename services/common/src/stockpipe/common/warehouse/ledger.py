@@ -19,4 +19,11 @@ DATABASES = tuple(sorted({dataset.table.database for dataset in DATASETS.values(
 
 def loaded_batches(database: str) -> Table:
     """Return the LOADED_BATCHES table of `database`."""
-    return Table(database=database, name=LOADED_BATCHES, key=("dataset", "batch_id"), version=(), columns=_COLUMNS)
+    return Table(
+        database=database,
+        name=LOADED_BATCHES,
+        key=("dataset", "batch_id"),
+        version=(),
+        event="loaded_at",
+        columns=_COLUMNS,
+    )

@@ -62,6 +62,11 @@ class Budget:
         self._next_call = 0.0
         self._stop = threading.Event()
 
+    @property
+    def limit(self) -> int | None:
+        """Return how many calls the longest window allows, None if there is no limit."""
+        return next((limit.calls for limit in self._held), None)
+
     def left(self) -> int:
         """Return how many calls the longest window still allows, those of other processes' blocks not counted."""
         if not self._held:

@@ -16,6 +16,8 @@ class Meter:
         self._metrics = metrics
         self.patience = patience
         self.requests = 0
+        if budget.limit is not None:
+            metrics.quota_limit.labels(source).set(budget.limit)
 
     def before(self) -> None:
         """Take one call of the budget.

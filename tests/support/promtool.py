@@ -1,0 +1,22 @@
+"""Prometheus and its tool, where there are any."""
+
+import pytest
+
+from stockpipe.standalone.go_programs import PROMETHEUS, PROMTOOL, GoProgram
+
+
+def require_promtool() -> str:
+    """Return promtool's path; skip the test where there is none."""
+    return _require(PROMTOOL)
+
+
+def require_prometheus() -> str:
+    """Return Prometheus's path; skip the test where there is none."""
+    return _require(PROMETHEUS)
+
+
+def _require(program: GoProgram) -> str:
+    found = program.find()
+    if found is None:
+        pytest.skip(f"{program.name} {program.version} is neither on the PATH nor built; `make servers` builds it")
+    return str(found)
