@@ -10,12 +10,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stockpipe.auditor.books import Books
-from stockpipe.auditor.findings import Finding, Period
 from stockpipe.auditor.manifest_cache import ManifestCache
-from stockpipe.auditor.processed_hop import DatasetBooks
-from stockpipe.auditor.raw_hop import PartitionBooks
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.settings import AuditWatchSettings
 from stockpipe.auditor.watch import AuditWatch
+from stockpipe.common.contracts.books import DatasetBooks, Finding, PartitionBooks
 from stockpipe.common.errors import Unavailable
 from stockpipe.common.metrics import AuditorMetrics
 from support.clocks import ManualClock

@@ -127,3 +127,10 @@ def market_session(exchange: str, instant: datetime) -> MarketSession:
         if exchange in _EXTENDED_HOURS and each.close < instant <= each.close + POST_MARKET:
             return "post"
     return "closed"
+
+
+def open_seconds(exchange: str, start: datetime, end: datetime) -> float:
+    """Return for how many seconds between `start` and `end` the exchange was in a regular session."""
+    days = sessions(exchange, (start - timedelta(days=1)).date(), (end + timedelta(days=1)).date())
+    overlaps = (min(each.close, end) - max(each.open, start) for each in days)
+    return sum(max(0.0, overlap.total_seconds()) for overlap in overlaps)

@@ -148,7 +148,7 @@ def symbol_of(key: str) -> str | None:
 
 
 STATE = "state"
-"""What producers remember: objects created once, never changed, removed when they are out of date."""
+"""What programs remember: objects created once, never changed, removed when they are out of date."""
 
 
 def budget_prefix(source: str) -> str:
@@ -204,3 +204,21 @@ def empty_prefix(symbol: str) -> str:
 def empty_session(symbol: str, day: date) -> str:
     """Return the key that says that a symbol didn't trade in the session of `day`."""
     return f"{empty_prefix(symbol)}{day.isoformat()}.json"
+
+
+BOOKS_REPORTS = f"{STATE}/books/"
+"""Prefix of the reports of `stockpipe-auditor watch`; they list by time."""
+
+
+def books_report(audited_at: str) -> str:
+    """Return the key of the report of the audit at the instant `audited_at`, in text form."""
+    return f"{BOOKS_REPORTS}{audited_at}.json"
+
+
+API_KEYS = f"{STATE}/api_keys/"
+"""Prefix of the keys that the API admits; one that is removed is revoked."""
+
+
+def api_key(identity: str) -> str:
+    """Return the key of what the API knows of the API key `identity`."""
+    return f"{API_KEYS}{identity}.json"
