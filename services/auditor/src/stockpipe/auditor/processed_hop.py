@@ -87,7 +87,8 @@ class ProcessedHop:
         books.batches += 1
         books.rows_in += manifest.rows_in
         books.rows_out += manifest.rows_out
-        books.dropped.update(manifest.rows_dropped or {})
+        for reason, count in (manifest.rows_dropped or {}).items():
+            books.dropped[reason] = books.dropped.get(reason, 0) + count
         rows = self._read_rows(manifest)
         self.batches.append(Batch(manifest, rows))
         read = self._records_in(manifest.inputs)

@@ -1,6 +1,5 @@
 """The books: what `stockpipe-auditor` counts of every hop, and the report that its watch leaves in the lake."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -52,7 +51,7 @@ class DatasetBooks:
     dataset: DatasetName
     batches: int = 0
     rows_in: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, int] = field(default_factory=dict)
     rows_out: int = 0
     warehouse_rows: int = 0
     retired: int = 0
