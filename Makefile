@@ -7,9 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FAKESNOW := .venv-fakesnow
-SERVICES := common producer consumer loader auditor standalone
+SERVICES := common producer consumer loader auditor api standalone
 PACKAGES := $(SERVICES:%=services/%) spark-apps
-LOCKED := producer consumer loader auditor spark standalone dev fakesnow build
+LOCKED := producer consumer loader auditor api spark standalone dev fakesnow build
 LOCKS := $(LOCKED:%=requirements/%.lock)
 PYTEST_ARGS ?=
 RUNS ?= 50

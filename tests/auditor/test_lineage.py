@@ -14,9 +14,9 @@ import pytest
 from confluent_kafka import Consumer
 from prometheus_client import CollectorRegistry
 
-from stockpipe.auditor.findings import Period
 from stockpipe.auditor.lineage.listener import Listener
 from stockpipe.auditor.lineage.telling import Telling, places
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.settings import AuditWatchSettings, LineageSettings
 from stockpipe.auditor.watch import AuditWatch
 from stockpipe.common.errors import ConfigError, Unavailable

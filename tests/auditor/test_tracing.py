@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from stockpipe.auditor.findings import Period
 from stockpipe.auditor.lineage.tracing import Tracing, collector
+from stockpipe.auditor.period import Period
 from stockpipe.common.errors import Unavailable
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.settings import KafkaSettings

@@ -10,15 +10,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stockpipe.auditor.books import Books
-from stockpipe.auditor.findings import Finding, Period
 from stockpipe.auditor.manifest_cache import ManifestCache
-from stockpipe.auditor.processed_hop import DatasetBooks
-from stockpipe.auditor.raw_hop import PartitionBooks
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.settings import AuditWatchSettings
-from stockpipe.auditor.watch import AuditWatch
+from stockpipe.auditor.watch import REPORTS_KEPT, AuditWatch
+from stockpipe.common.contracts.books import DatasetBooks, Finding, PartitionBooks, decode_report
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOCK_ANALYTICS, Table
 from stockpipe.common.errors import Unavailable
+from stockpipe.common.lake import layout
 from stockpipe.common.metrics import AuditorMetrics
+from stockpipe.common.times import to_text
 from support.clocks import ManualClock
 from support.landing import quiet_log
 from support.long_run import DAY, LongRun, MemoryReader
@@ -124,6 +125,20 @@ def test_orphans_of_the_last_days_are_counted(site: Site) -> None:
         name: site.value("auditor_orphan_objects", prefix=name) for name in ("raw/realtime", "processed/realtime_live")
     }
     assert counts == {"raw/realtime": 0, "processed/realtime_live": 1}
+
+
+def test_the_newest_reports_stay_in_the_lake(site: Site) -> None:
+    dataset = DatasetBooks("daily", dropped={"duplicate": 3})
+    for _ in range(REPORTS_KEPT + 1):
+        site.answers = [Books([PartitionBooks(QUOTES, 1, offsets=7)], [dataset], [GAP], {QUOTES: {"not_json": 2}})]
+        site.watch.audit_once()
+        site.clock.advance(60)
+    keys = [info.key for info in site.run.store.list(layout.BOOKS_REPORTS)]
+    assert len(keys) == REPORTS_KEPT
+    report = decode_report(keys[-1], site.run.store.get(keys[-1]))
+    assert report.audited_at == to_text(site.clock.now() - timedelta(seconds=60))
+    assert (report.partitions[0].offsets, report.datasets, report.findings) == (7, [dataset], [GAP])
+    assert report.dead_letters == {QUOTES: {"not_json": 2}}
 
 
 def test_manifests_are_read_once(site: Site) -> None:

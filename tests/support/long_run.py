@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 
 from stockpipe.auditor.books import Books, balance
-from stockpipe.auditor.findings import Period
 from stockpipe.auditor.maintenance.report import Report
 from stockpipe.auditor.maintenance.run import Facts, Maintenance
 from stockpipe.auditor.offsets import PartitionOffsets, TopicOffsets
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.settings import MaintainSettings
 from stockpipe.common.contracts.manifests import DatasetName, OffsetRange, ProcessedManifest
 from stockpipe.common.contracts.tables import DATASETS, Table

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from stockpipe.auditor.findings import Period
 from stockpipe.auditor.offsets import topic_offsets
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.raw_hop import RawHop
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.contracts.topics import dlq_topic

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
+from stockpipe.api.settings import CreateKeySettings, ListKeysSettings, RevokeKeySettings, ServeSettings
 from stockpipe.auditor.settings import AuditWatchSettings, BooksSettings, MaintainSettings, TraceSettings
 from stockpipe.common.cli import Command, _refuse_misspelt_variables, run_program
 from stockpipe.common.errors import ConfigError, DataRefused
@@ -21,14 +22,18 @@ ALL_SETTINGS: list[type[ServiceSettings]] = [
     CheckConnectionSettings,
     CheckSettings,
     ConsumerSettings,
+    CreateKeySettings,
     DailySettings,
     DemoSettings,
     GapsSettings,
+    ListKeysSettings,
     LoadSettings,
     MaintainSettings,
     MigrateSettings,
     RealtimeSettings,
     RedriveSettings,
+    RevokeKeySettings,
+    ServeSettings,
     StreamBatchSettings,
     StreamSettings,
     TraceSettings,

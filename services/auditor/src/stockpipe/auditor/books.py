@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from stockpipe.auditor.findings import Finding, Hop, Period
 from stockpipe.auditor.offsets import TopicOffsets, landed_kinds, topic_offsets
-from stockpipe.auditor.processed_hop import DatasetBooks, ProcessedHop
-from stockpipe.auditor.raw_hop import PartitionBooks, RawHop
+from stockpipe.auditor.period import Period
+from stockpipe.auditor.processed_hop import ProcessedHop
+from stockpipe.auditor.raw_hop import RawHop
 from stockpipe.auditor.warehouse_hop import WarehouseHop
 from stockpipe.auditor.window_hop import missing_quotes
+from stockpipe.common.contracts.books import DatasetBooks, Finding, Hop, PartitionBooks
 from stockpipe.common.contracts.manifests import DatasetName
 from stockpipe.common.contracts.tables import DATASETS, REALTIME_STOCK_ANALYTICS, Table
 from stockpipe.common.contracts.topics import TopicKind
@@ -25,11 +26,12 @@ TOPIC_OF: dict[DatasetName, TopicKind] = {"daily": "batch", "realtime": "realtim
 
 @dataclass
 class Books:
-    """The account of the whole pipeline."""
+    """The account of the whole pipeline; `dead_letters` are the distinct ones by topic and reason."""
 
     partitions: list[PartitionBooks] = field(default_factory=list)
     datasets: list[DatasetBooks] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    dead_letters: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def unaccounted(self) -> dict[Hop, int]:
@@ -61,6 +63,7 @@ def balance(
         hop.audit()
         books.partitions += hop.books
         books.findings += hop.findings
+        books.dead_letters[of_topic.topic] = dict(of_topic.reasons)
     processed = {dataset: ProcessedHop(store, dataset, raw[TOPIC_OF[dataset]], period) for dataset in DATASETS}
     for each in processed.values():
         each.audit()

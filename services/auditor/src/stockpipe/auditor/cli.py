@@ -6,12 +6,12 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from stockpipe.auditor.books import audit
-from stockpipe.auditor.findings import Period
 from stockpipe.auditor.lineage.listener import Listener
 from stockpipe.auditor.lineage.telling import Telling, places
 from stockpipe.auditor.maintenance.report import render as render_report
 from stockpipe.auditor.maintenance.run import Facts, Maintenance, read_loaded
 from stockpipe.auditor.offsets import committed_by_partition
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.report import render as render_books
 from stockpipe.auditor.settings import (
     AuditWatchSettings,

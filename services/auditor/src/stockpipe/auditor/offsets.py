@@ -1,6 +1,6 @@
 """What Kafka says: the offsets it keeps, those the consumer committed, and what lies in the DLQ."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer
@@ -32,12 +32,14 @@ class PartitionOffsets:
 class TopicOffsets:
     """Of one topic: its partitions, and the offsets by partition that the DLQ stands for.
 
-    `dlq_complete` is false once the DLQ's own retention deleted records.
+    `reasons` counts these by why they were refused. `dlq_complete` is false once the DLQ's own retention deleted
+    records.
     """
 
     topic: str
     partitions: dict[int, PartitionOffsets] = field(default_factory=dict)
     dead: dict[int, set[int]] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
     dlq_complete: bool = True
 
 
@@ -77,7 +79,7 @@ def topic_offsets(settings: KafkaSettings, kind: TopicKind) -> TopicOffsets:
         )
         dead_ends = end_offsets(reader, dead_topic, range(counts[dead_topic]))
         found.dlq_complete = all(low == 0 for low, _high in dead_ends.values())
-        found.dead = _dead_letters(reader, topic, dead_topic, dead_ends)
+        _add_dead_letters(found, reader, dead_topic, dead_ends)
         return found
     finally:
         reader.close()
@@ -98,13 +100,12 @@ def committed_by_partition(settings: KafkaSettings, kind: TopicKind) -> dict[int
         reader.close()
 
 
-def _dead_letters(
-    reader: Consumer, topic: str, dead_topic: str, ends: dict[int, tuple[int, int]]
-) -> dict[int, set[int]]:
-    """Return the distinct original offsets by original partition; a record may lie in the DLQ twice."""
+def _add_dead_letters(found: TopicOffsets, reader: Consumer, dead_topic: str, ends: dict[int, tuple[int, int]]) -> None:
+    """Add the distinct original offsets by original partition; a record may lie in the DLQ twice."""
     dead: dict[int, set[int]] = defaultdict(set)
     for message in read_to_end(reader, dead_topic, ends):
         letter = dlq.dead_letter(header_list(message))
-        if letter and letter.topic == topic:
+        if letter and letter.topic == found.topic and letter.offset not in dead[letter.partition]:
             dead[letter.partition].add(letter.offset)
-    return dead
+            found.reasons[letter.reason] += 1
+    found.dead = dead

@@ -1,17 +1,17 @@
 """Raw to processed: every row that a batch read was used, or dropped for a reason that it counts."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stockpipe.auditor.findings import Finding, Period
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.raw_hop import RawHop
 from stockpipe.auditor.recent import MARGIN
+from stockpipe.common.contracts.books import DatasetBooks, Finding
 from stockpipe.common.contracts.maintenance import BatchRetention
 from stockpipe.common.contracts.manifests import (
     DatasetName,
@@ -28,25 +28,6 @@ from stockpipe.common.lake.retention import batch_retention
 from stockpipe.common.lake.store import ObjectMissing, ObjectStore
 
 WINDOW_MINUTES = 15
-
-
-@dataclass
-class DatasetBooks:
-    """One dataset's account. `waiting` are raw records that no batch of the dataset read yet.
-
-    `retired` batches were loaded once; retention removed them from the lake.
-    """
-
-    dataset: DatasetName
-    batches: int = 0
-    rows_in: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    rows_out: int = 0
-    warehouse_rows: int = 0
-    retired: int = 0
-    not_loaded: int = 0
-    waiting: int = 0
-    unaccounted: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +87,8 @@ class ProcessedHop:
         books.batches += 1
         books.rows_in += manifest.rows_in
         books.rows_out += manifest.rows_out
-        books.dropped.update(manifest.rows_dropped or {})
+        for reason, count in (manifest.rows_dropped or {}).items():
+            books.dropped[reason] = books.dropped.get(reason, 0) + count
         rows = self._read_rows(manifest)
         self.batches.append(Batch(manifest, rows))
         read = self._records_in(manifest.inputs)

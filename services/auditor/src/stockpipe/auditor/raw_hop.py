@@ -3,14 +3,14 @@
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 
-from stockpipe.auditor.findings import Finding, Period
 from stockpipe.auditor.offsets import PartitionOffsets, TopicOffsets
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.recent import raw_manifest_keys
+from stockpipe.common.contracts.books import Finding, PartitionBooks
 from stockpipe.common.contracts.maintenance import RawRetention
 from stockpipe.common.contracts.manifests import ManifestDamaged, RawManifest, RawObject, decode_raw
 from stockpipe.common.contracts.topics import TopicKind
@@ -18,27 +18,6 @@ from stockpipe.common.lake import layout
 from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN, decode_rows
 from stockpipe.common.lake.retention import raw_retentions
 from stockpipe.common.lake.store import ObjectMissing, ObjectStore
-
-
-@dataclass
-class PartitionBooks:
-    """One partition's account. `offsets` were read; `waiting` are in Kafka and not yet read.
-
-    `retired` offsets had manifests once, which retention removed. No manifest covers the `gap` offsets, more than one
-    the `overlap` offsets.
-    """
-
-    topic: str
-    partition: int
-    offsets: int = 0
-    raw_rows: int = 0
-    rejected: int = 0
-    skipped: int = 0
-    retired: int = 0
-    gap: int = 0
-    overlap: int = 0
-    waiting: int = 0
-    unaccounted: int = 0
 
 
 class RawHop:

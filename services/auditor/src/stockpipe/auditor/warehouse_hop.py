@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stockpipe.auditor.findings import Finding, Period
-from stockpipe.auditor.processed_hop import Batch, DatasetBooks, ProcessedHop
+from stockpipe.auditor.period import Period
+from stockpipe.auditor.processed_hop import Batch, ProcessedHop
+from stockpipe.common.contracts.books import DatasetBooks, Finding
 from stockpipe.common.contracts.maintenance import BatchRetention
 from stockpipe.common.contracts.manifests import DatasetName
 from stockpipe.common.contracts.tables import Table

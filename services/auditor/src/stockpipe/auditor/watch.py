@@ -1,13 +1,14 @@
-"""Audits the last days again and again; what doesn't balance becomes a metric."""
+"""Audits the last days again and again; what doesn't balance becomes a metric, the books a report in the lake."""
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import date, timedelta
 
+import msgspec
+
 from stockpipe.auditor.books import HOPS, TABLES, Books, audit
-from stockpipe.auditor.findings import Finding, Period
 from stockpipe.auditor.freshness import market_staleness
 from stockpipe.auditor.lineage.listener import Listener
 from stockpipe.auditor.lineage.telling import Telling, places
@@ -15,17 +16,23 @@ from stockpipe.auditor.lineage.tracing import Tracing, collector
 from stockpipe.auditor.maintenance.garbage import ORPHAN, Collector
 from stockpipe.auditor.maintenance.progress import Progress
 from stockpipe.auditor.manifest_cache import ManifestCache
+from stockpipe.auditor.period import Period
 from stockpipe.auditor.settings import AuditWatchSettings
 from stockpipe.common.clock import Clock
+from stockpipe.common.contracts.books import BooksReport, Finding
 from stockpipe.common.errors import PipelineError, Unavailable
 from stockpipe.common.lake import layout
-from stockpipe.common.lake.store import ObjectInfo, ObjectStore
+from stockpipe.common.lake.store import ObjectExists, ObjectInfo, ObjectStore
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import AuditorMetrics
+from stockpipe.common.times import to_text
 from stockpipe.common.warehouse.reader import WarehouseReader
 
 Subject = tuple[str, str]
 OpenReader = Callable[[], AbstractContextManager[WarehouseReader]]
+
+REPORTS_KEPT = 3
+"""Reports that stay; who has just listed them still finds the newest."""
 
 
 class AuditWatch:
@@ -82,7 +89,7 @@ class AuditWatch:
         with self._open_reader() as reader:
             books = audit(self._settings, Period(first, None), self._store, reader)
             self._export_staleness(reader)
-            self._export(books)
+            self._publish(books, first, self._export(books))
             self._tell(Period(first, None), reader)
         self._export_orphans(first)
 
@@ -96,7 +103,23 @@ class AuditWatch:
         except Unavailable as error:
             self._log.warning("not_told", error=str(error), retry_seconds=self._settings.audit_seconds)
 
-    def _export(self, books: Books) -> None:
+    def _publish(self, books: Books, first: date, lasting: list[Finding]) -> None:
+        """Leave the report for those who show it, the API for one, and remove older ones."""
+        report = BooksReport(
+            audited_at=to_text(self._clock.now()),
+            first_day=first.isoformat(),
+            partitions=books.partitions,
+            datasets=books.datasets,
+            findings=lasting,
+            dead_letters=books.dead_letters,
+        )
+        with suppress(ObjectExists):
+            self._store.create(layout.books_report(report.audited_at), msgspec.json.encode(report))
+        for key in [info.key for info in self._store.list(layout.BOOKS_REPORTS)][:-REPORTS_KEPT]:
+            self._store.delete(key)
+
+    def _export(self, books: Books) -> list[Finding]:
+        """Set the metrics and return the findings that count."""
         metrics = self._metrics
         subjects = {_subject(finding) for finding in books.findings}
         lasting = [finding for finding in books.findings if _subject(finding) in self._before]
@@ -116,6 +139,7 @@ class AuditWatch:
         for dataset in books.datasets:
             metrics.records_waiting.labels(dataset.dataset).set(dataset.waiting)
             metrics.batches_waiting.labels(dataset.dataset).set(dataset.not_loaded)
+        return lasting
 
     def _export_staleness(self, reader: WarehouseReader) -> None:
         for table in TABLES:

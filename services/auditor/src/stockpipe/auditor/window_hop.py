@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from stockpipe.auditor.findings import Finding
 from stockpipe.auditor.processed_hop import Batch
 from stockpipe.auditor.raw_hop import RawHop
+from stockpipe.common.contracts.books import Finding
 from stockpipe.common.contracts.tables import REALTIME_STOCK_ANALYTICS
 from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN
 from stockpipe.common.warehouse.reader import WarehouseReader

@@ -301,3 +301,44 @@ class AuditorMetrics:
             "When the last audit was finished, seconds since the epoch",
             registry=registry,
         )
+
+
+class ApiMetrics:
+    """What the API exports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "stockpipe_api_requests_total",
+            "Requests answered, by route, method and status",
+            ["route", "method", "status"],
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "stockpipe_api_request_seconds",
+            "Seconds until a request's answer was complete; streams are not counted",
+            ["route"],
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )
+        self.denied = Counter(
+            "stockpipe_api_denied_total",
+            "Requests refused: no_key, wrong_key, wrong_token, role, rate",
+            ["reason"],
+            registry=registry,
+        )
+        self.cache = Counter(
+            "stockpipe_api_cache_total",
+            "Answers by where they came from: hit, miss, not_modified",
+            ["outcome"],
+            registry=registry,
+        )
+        self.stream_clients = Gauge("stockpipe_api_stream_clients", "Clients of /v1/stream now", registry=registry)
+        self.polls_failed = Counter(
+            "stockpipe_api_polls_failed_total", "Looks for new batches that failed", registry=registry
+        )
+        self.newest_batch = Gauge(
+            "stockpipe_api_newest_batch_timestamp_seconds",
+            "When the newest batch that the API shows was loaded, seconds since the epoch",
+            ["database"],
+            registry=registry,
+        )

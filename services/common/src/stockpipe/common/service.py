@@ -33,10 +33,10 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def serve_metrics(registry: CollectorRegistry, port: int, clock: WatchedClock) -> None:
+def serve_metrics(registry: CollectorRegistry, port: int, clock: WatchedClock | None) -> None:
     """Serve `registry` at /metrics and the loop's health at /healthz on `port`; 0 serves nothing.
 
-    /healthz answers 200, or 503 once the loop that runs on `clock` is stalled.
+    /healthz answers 200, or 503 once the loop that runs on `clock` is stalled; without a clock there is no /healthz.
 
     Raises:
         ConfigError: the port is taken or forbidden.
@@ -46,7 +46,7 @@ def serve_metrics(registry: CollectorRegistry, port: int, clock: WatchedClock) -
     metrics: Callable[..., Iterable[bytes]] = make_wsgi_app(registry)
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/healthz":
+        if clock is None or environ["PATH_INFO"] != "/healthz":
             return metrics(environ, start_response)
         overdue = clock.overdue_seconds
         start_response("503 Service Unavailable" if overdue else "200 OK", [("Content-Type", "text/plain")])

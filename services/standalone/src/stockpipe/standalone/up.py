@@ -11,6 +11,7 @@ from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOCK_ANALYTICS
 from stockpipe.common.ids import batch_id, random_suffix
 from stockpipe.common.warehouse.reader import open_reader
+from stockpipe.standalone.dashboard import start_dashboard
 from stockpipe.standalone.interrupt import interruptible
 from stockpipe.standalone.pipeline import TOPICS, Pipeline, program, running_pipeline, spark_job
 from stockpipe.standalone.processes import ChildProcess
@@ -40,7 +41,11 @@ def run_up(settings: UpSettings) -> int:
         watcher = Watcher(folder, pipeline.broker)
         running.callback(watcher.close)
         _start_services(settings, pipeline, screen)
-        _show(folder, pipeline, watcher, _start_daily(settings, pipeline, watcher, screen, clock), clock)
+        with screen.step("starting the dashboard") as step:
+            address = start_dashboard(pipeline, clock)
+            step.done = f"the dashboard is at {address}/"
+        daily = _start_daily(settings, pipeline, watcher, screen, clock)
+        _show(folder, pipeline, watcher, daily, address, clock)
     screen.console.print(f"Everything is stopped; the results stay in {folder.path}", highlight=False, soft_wrap=True)
     return 0
 
@@ -76,17 +81,18 @@ def _show(
     pipeline: Pipeline,
     watcher: Watcher,
     daily: ChildProcess,
+    address: str,
     clock: Clock,
 ) -> None:
     with Live(refresh_per_second=4) as live:
         while True:
             if daily.poll() is not None:
                 pipeline.finish(daily)
-            live.update(_screenful(folder, watcher, clock.now()))
+            live.update(_screenful(folder, watcher, address, clock.now()))
             pipeline.wait(REFRESH_SECONDS)
 
 
-def _screenful(folder: RunFolder, watcher: Watcher, now: datetime) -> Group:
+def _screenful(folder: RunFolder, watcher: Watcher, address: str, now: datetime) -> Group:
     quotes = watcher.landing(TOPICS[0])
     waiting = len(watcher.unloaded())
     with open_reader(folder.warehouse) as reader:
@@ -114,4 +120,4 @@ def _screenful(folder: RunFolder, watcher: Watcher, now: datetime) -> Group:
         f"{quotes.in_kafka:,} quotes in Kafka, {quotes.landed:,} in the lake; {daily:,} daily rows in the warehouse; "
         f"{waiting} batches not yet loaded"
     )
-    return Group(table, status, f"logs: {folder.path / 'logs'}   Ctrl-C stops everything")
+    return Group(table, status, f"dashboard: {address}/", f"logs: {folder.path / 'logs'}   Ctrl-C stops everything")

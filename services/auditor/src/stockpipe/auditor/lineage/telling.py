@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from openlineage.client.event_v2 import RunEvent
 
-from stockpipe.auditor.findings import Period
 from stockpipe.auditor.lineage.events import Load, Places, fetched, landed, loaded, processed
+from stockpipe.auditor.period import Period
 from stockpipe.common.contracts.manifests import ProcessedManifest, RawManifest
 from stockpipe.common.contracts.tables import DATASETS
 from stockpipe.common.contracts.topics import TopicKind

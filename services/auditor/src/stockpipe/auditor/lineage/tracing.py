@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from stockpipe.auditor.findings import Period
 from stockpipe.auditor.lineage.telling import loads
+from stockpipe.auditor.period import Period
 from stockpipe.common.contracts.manifests import ProcessedManifest, RawManifest
 from stockpipe.common.contracts.tables import DATASETS
 from stockpipe.common.contracts.topics import TopicKind

@@ -148,7 +148,7 @@ def symbol_of(key: str) -> str | None:
 
 
 STATE = "state"
-"""What producers remember: objects created once, never changed, removed when they are out of date."""
+"""What programs remember: objects created once, never changed, removed when they are out of date."""
 REFUSED = f"{STATE}/refused_payloads"
 """Answers of sources that couldn't be understood."""
 
@@ -236,3 +236,21 @@ def empty_minutes_prefix(symbol: str) -> str:
 def empty_minutes(symbol: str, day: date, at: str) -> str:
     """Return the key of the minutes of `day` without a trade, as a source said at the instant `at` (text form)."""
     return f"{empty_minutes_prefix(symbol)}{day.isoformat()}/{at}.json"
+
+
+BOOKS_REPORTS = f"{STATE}/books/"
+"""Prefix of the reports of `stockpipe-auditor watch`; they list by time."""
+
+
+def books_report(audited_at: str) -> str:
+    """Return the key of the report of the audit at the instant `audited_at`, in text form."""
+    return f"{BOOKS_REPORTS}{audited_at}.json"
+
+
+API_KEYS = f"{STATE}/api_keys/"
+"""Prefix of the keys that the API admits; one that is removed is revoked."""
+
+
+def api_key(identity: str) -> str:
+    """Return the key of what the API knows of the API key `identity`."""
+    return f"{API_KEYS}{identity}.json"

@@ -1,22 +1,9 @@
-"""What the auditor found wrong."""
+"""Which days the auditor checks."""
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from stockpipe.common.errors import ConfigError
-
-Hop = Literal["kafka-raw", "raw-processed", "processed-warehouse"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that doesn't balance: `count` records or rows at `subject`."""
-
-    hop: Hop
-    subject: str
-    detail: str
-    count: int
 
 
 @dataclass(frozen=True)

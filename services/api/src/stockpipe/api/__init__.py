@@ -1,0 +1,1 @@
+"""The warehouse over HTTP, and a dashboard: reads only."""

@@ -1,0 +1,1 @@
+"""Indicators and risk figures: pure functions of arrays, each with the source of its formula."""

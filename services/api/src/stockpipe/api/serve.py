@@ -1,0 +1,72 @@
+"""The HTTP server: one process, ended in order."""
+
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from stockpipe.api.app import Parts, build_app
+from stockpipe.api.settings import ServeSettings
+from stockpipe.common.clock import SystemClock
+from stockpipe.common.errors import ConfigError
+from stockpipe.common.lake.open import open_lake
+from stockpipe.common.logs import Logger, configure_logs
+from stockpipe.common.service import serve_metrics
+from stockpipe.common.warehouse.reader import open_reader
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams as soon as it is told to stop: it would wait for them otherwise."""
+
+    def __init__(self, config: uvicorn.Config, log: Logger, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._log = log
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._log.info("serving", url=f"http://{host}:{port}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_stop()
+        super().handle_exit(sig, frame)
+
+
+def run_serve(settings: ServeSettings) -> int:
+    """Run the command and return its exit code."""
+    log = configure_logs("api", settings.log_level)
+    registry = CollectorRegistry()
+    store = open_lake(settings)
+    app = build_app(Parts(settings, lambda: open_reader(settings), store, SystemClock(), log, registry))
+    serve_metrics(registry, settings.metrics_port, None)  # /healthz is the app's own
+    serve(app, settings, log)
+    log.info("stopped")
+    return 0
+
+
+def serve(app: FastAPI, settings: ServeSettings, log: Logger) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: the address can't be listened on.
+    """
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=settings.stop_seconds,
+        h11_max_incomplete_event_size=16 * 1024,
+    )
+    try:
+        _Server(config, log, app.state.news.stop).run()
+    except SystemExit:
+        raise ConfigError(f"HOST={settings.host} PORT={settings.port} can't be listened on; choose another") from None
