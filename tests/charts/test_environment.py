@@ -34,8 +34,8 @@ PROGRAMS: dict[str, type[ServiceSettings]] = {
     "spark_stream_batch_processor": StreamBatchSettings,
     "spark_stream_processor": StreamSettings,
 }
-NOT_OURS = {"PYSPARK_SUBMIT_ARGS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
-"""PySpark's, and S3A's in executors."""
+NOT_OURS = {"PYSPARK_SUBMIT_ARGS"}
+"""PySpark's."""
 
 
 def command_of(container: Document) -> str:
