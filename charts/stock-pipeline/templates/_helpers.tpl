@@ -89,7 +89,7 @@ workloads:
   args: [serve]
   needs: {lake: true, warehouse: read, topic: both}
   http: true
-  env: {HOST: 0.0.0.0, PORT: {{ include "stock-pipeline.httpPort" . }}}
+  env: {LISTEN_HOST: 0.0.0.0, LISTEN_PORT: {{ include "stock-pipeline.httpPort" . }}}
   values: {{ toJson .Values.api }}
 {{- if eq .Values.spark.mode "local" }}
 - name: stream
