@@ -85,9 +85,9 @@ def bars(symbol: str) -> tuple[Row, ...]:
 def window(number: int, **changes: Any) -> Row:
     """Return the window of AAPL that begins `number` quarters of an hour after the open."""
     price = 430 + number / 10
-    values = {"open": price, "high": price + 0.2, "low": price - 0.2, "close": price + 0.1}
-    start = DAY + timedelta(minutes=15 * number)
-    return window_row(symbol="AAPL", window_start=start, last_offset=1_119 + number, **values | changes)
+    values: Row = {"open": price, "high": price + 0.2, "low": price - 0.2, "close": price + 0.1}
+    values |= {"window_start": DAY + timedelta(minutes=15 * number), "last_offset": 1_119 + number}
+    return window_row(**values | changes)
 
 
 def _log(file: io.StringIO) -> Logger:
