@@ -39,12 +39,19 @@ ENDLESS = "/v1/stream"
 
 @pytest.fixture(scope="module")
 def described(shared: ApiSite) -> Iterator[Any]:
-    with serving(shared, "--anonymous-role", "operator", "--rate-limit-per-minute", "0") as api:
+    with serving(shared, "--rate-limit-per-minute", "0") as api:
         yield schemathesis.openapi.from_url(f"{api.url}/openapi.json")
 
 
+@pytest.fixture(scope="module")
+def key(shared: ApiSite) -> str:
+    return shared.key("operator")
+
+
 @pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if each[1] != ENDLESS])
-def test_every_answer_is_described(described: Any, method: str, path: str) -> None:
+def test_every_answer_is_described(described: Any, key: str, method: str, path: str) -> None:
+    statuses = set()
+
     @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(described[path][method.upper()].as_strategy())
     def holds(case: Any) -> None:
@@ -52,9 +59,12 @@ def test_every_answer_is_described(described: Any, method: str, path: str) -> No
         name = str(case.path_parameters.get("symbol", ""))
         if len(name) % 2:
             case.path_parameters["symbol"] = SYMBOLS[len(name) % 3]
-        case.call_and_validate(checks=CHECKS)
+        answer = case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {key}"})
+        statuses.add(answer.status_code)
 
     holds()
+    assert 401 not in statuses
+    assert 200 in statuses or "lineage" in path or path == "/v1/portfolio"
 
 
 def test_every_route_tells_what_it_is_for() -> None:
