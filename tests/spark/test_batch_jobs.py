@@ -36,8 +36,8 @@ from stockpipe.spark.settings import DailySettings, StreamBatchSettings
 from support.clocks import ManualClock
 from support.frames import assert_same_rows, rows_of
 from support.quotes import Tick, reference_windows
-from support.raw_lake import BARS, QUOTES, land_bars, land_quotes, rewrite
-from support.records import as_dict, bar, quote
+from support.raw_lake import ACTIONS, BARS, QUOTES, land_actions, land_bars, land_quotes, rewrite
+from support.records import action, as_dict, bar, quote
 
 NOW = datetime(2024, 5, 14, 22, 0, tzinfo=UTC)
 RUN_DATE = NOW.date()
@@ -70,8 +70,9 @@ def daily_bars(symbol: str, days: int) -> list[DailyBar]:
 
 
 def daily(spark: SparkSession, store: FolderStore, first: date, batch_id: str = BATCH) -> ProcessedManifest:
-    job = DailyJob(RUN_DATE, first, RUN_DATE, NOW)
-    return commit_batch(spark, store, Batch("daily", batch_id, select_raw(store, BARS)), job.compute, ManualClock(NOW))
+    job = DailyJob(RUN_DATE, first, RUN_DATE, NOW, select_raw(store, ACTIONS))
+    batch = Batch("daily", batch_id, select_raw(store, BARS), job.actions.ranges)
+    return commit_batch(spark, store, batch, job.compute, ManualClock(NOW))
 
 
 def windows(spark: SparkSession, store: FolderStore, job: WindowsJob, batch_id: str = BATCH) -> ProcessedManifest:
@@ -106,6 +107,31 @@ def test_a_daily_batch_accounts_for_every_bar(spark: SparkSession, store: Folder
     assert {(row["batch_id"], row["processed_at"]) for row in rows} == {(BATCH, NOW.replace(tzinfo=None))}
     assert all((row["sma_30"] is None) == (row["symbol"] == "BRK.B") for row in rows)
     assert find_processed(store, "daily", BATCH) == manifest
+
+
+def test_a_new_split_writes_the_symbols_history_anew_and_no_other(spark: SparkSession, store: FolderStore) -> None:
+    ex_date = RUN_DATE - timedelta(days=1)
+    bars = daily_bars("NVDA", 40) + daily_bars("IBM", 40)
+    land_bars(store, [msgspec.structs.replace(b, fetched_at="2024-05-01T20:00:00.000Z", source="x") for b in bars])
+    before = daily(spark, store, RUN_DATE - timedelta(days=50), "20240513T220000Z-before")
+    land_actions(store, [action("NVDA", ex_date.isoformat(), ratio=4.0, fetched_at="2024-05-14T21:00:00.000Z")])
+    after = daily(spark, store, RUN_DATE - timedelta(days=6))
+
+    assert after.also_read == [OffsetRange(topic=ACTIONS, partition=0, start=0, end=1)]
+    assert after.rows_dropped == {"superseded": 0, "after_run_date": 0, "outside_range": 33}
+    was = {(r["symbol"], r["date"]): r for r in rows_in_lake(store, before, DAILY_STOCK_METRICS)}
+    for row in rows_in_lake(store, after, DAILY_STOCK_METRICS):
+        old = was[row["symbol"], row["date"]]
+        if row["symbol"] == "IBM" or row["date"] >= ex_date:
+            assert (row["split_factor"], row["actions_as_of"]) == (1.0, None)
+            assert row["daily_close"] == old["daily_close"]
+        else:
+            assert (row["split_factor"], row["actions_as_of"]) == (4.0, ex_date)
+            assert row["daily_close"] == old["daily_close"] / 4
+            assert row["daily_volume"] == old["daily_volume"] * 4
+        # Every row whose numbers changed is newer than the one that it replaces in the warehouse.
+        changed = row["sma_30"] != old["sma_30"] or row["daily_close"] != old["daily_close"]
+        assert changed == (row["source_fetched_at"] > old["source_fetched_at"]) == (row["symbol"] == "NVDA")
 
 
 FORMATS: list[RawFormat] = ["csv", "parquet"]

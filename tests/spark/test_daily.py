@@ -12,7 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS
-from stockpipe.spark.transforms.daily import between, daily_metrics, newest_versions
+from stockpipe.spark.transforms.adjusted import unadjusted
+from stockpipe.spark.transforms.daily import daily_metrics, is_due, newest_versions
 from support.frames import assert_same_rows, rows_of
 
 KEY = ("symbol", "date")
@@ -28,6 +29,7 @@ BARS = pa.schema(
         ("adj_close", pa.float64()),
         ("volume", pa.int64()),
         ("exchange", pa.string()),
+        ("source", pa.string()),
         ("is_final", pa.bool_()),
         ("fetched_at", pa.timestamp("us", tz="UTC")),
         ("kafka_partition", pa.int32()),
@@ -49,6 +51,7 @@ def bar(number: int, **changes: Any) -> dict[str, Any]:
         "adj_close": price,
         "volume": 1000,
         "exchange": None,
+        "source": "sample",
         "is_final": True,
         "fetched_at": FETCHED - timedelta(hours=number),
         "kafka_partition": 0,
@@ -59,7 +62,9 @@ def bar(number: int, **changes: Any) -> dict[str, Any]:
 
 def metrics_of(spark: SparkSession, bars: list[dict[str, Any]]) -> list[dict[str, Any]]:
     frame = spark.createDataFrame(pa.Table.from_pylist(bars, BARS))
-    return sorted(rows_of(daily_metrics(newest_versions(frame))), key=lambda row: (row["symbol"], row["date"]))
+    return sorted(
+        rows_of(daily_metrics(unadjusted(newest_versions(frame)))), key=lambda row: (row["symbol"], row["date"])
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +108,9 @@ def expected_metrics(bars: pl.DataFrame) -> pl.DataFrame:
 
 def test_metrics_of_real_bars_equal_those_of_polars(spark: SparkSession, real_bars: pl.DataFrame) -> None:
     shuffled = real_bars.sample(fraction=1, shuffle=True, seed=7)
-    fixed = {"exchange": "XNAS", "is_final": True, "fetched_at": FETCHED, "kafka_partition": 0}
+    fixed = {"exchange": "XNAS", "source": "sample", "is_final": True, "fetched_at": FETCHED, "kafka_partition": 0}
     table = pa.Table.from_pylist([row | fixed for row in shuffled.to_dicts()], BARS)
-    found = rows_of(daily_metrics(newest_versions(spark.createDataFrame(table))))
+    found = rows_of(daily_metrics(unadjusted(newest_versions(spark.createDataFrame(table)))).drop("restated_on"))
 
     stamped = {"batch_id", "transform_version", "processed_at"}
     columns = [name for name in DAILY_STOCK_METRICS.column_names if name not in stamped]
@@ -114,6 +119,8 @@ def test_metrics_of_real_bars_equal_those_of_polars(spark: SparkSession, real_ba
         "is_final": True,
         "source_fetched_at": FETCHED.replace(tzinfo=None),
         "exchange": pl.lit("XNAS"),
+        "split_factor": 1.0,
+        "actions_as_of": None,
     }
     expected = expected_metrics(real_bars).with_columns(**constant)
     # Polars takes its rolling deviations from a running sum, which costs it digits.
@@ -213,6 +220,7 @@ def test_the_newest_fetch_of_a_row_and_the_thirty_before_it_is_its_version(spark
 def test_the_range_is_cut_after_the_windows(spark: SparkSession) -> None:
     frame = spark.createDataFrame(pa.Table.from_pylist([bar(number) for number in range(31)], BARS))
     last = date(2026, 1, 31)
-    rows = rows_of(between(daily_metrics(newest_versions(frame)), last - timedelta(days=1), last))
+    metrics = daily_metrics(unadjusted(newest_versions(frame)))
+    rows = rows_of(metrics.where(is_due(last - timedelta(days=1), last)))
     assert sorted(row["date"] for row in rows) == [last - timedelta(days=1), last]
     assert all(row["sma_30"] is not None for row in rows)

@@ -53,6 +53,8 @@ def daily_row(**changes: Any) -> Row:
         "transform_version": 1,
         "processed_at": NOW - timedelta(minutes=1),
         "exchange": "XNAS",
+        "split_factor": 1.0,
+        "actions_as_of": None,
     }
     return _changed(values, changes)
 

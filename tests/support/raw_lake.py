@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import RawManifest, RawObject
@@ -23,7 +24,10 @@ from stockpipe.common.times import from_text
 
 QUOTES = "stock-market-realtime"
 BARS = "stock-market-batch"
+ACTIONS = "stock-market-actions"
 WRITTEN_AT = "2026-11-24T00:00:00.000Z"
+_KINDS: dict[str, TopicKind] = {QUOTES: "realtime", BARS: "batch", ACTIONS: "actions"}
+_SCHEMAS = {QUOTES: "quote.v1", BARS: "daily_bar.v1", ACTIONS: "corporate_action.v1"}
 
 
 def land_quotes(
@@ -78,6 +82,22 @@ def land_bars(
     return _commit(store, BARS, partition, start, numbered, 0, objects, (min(dates), max(dates)), written_at)
 
 
+def land_actions(store: ObjectStore, actions: Sequence[CorporateAction], *, start: int = 0) -> RawManifest:
+    """Land splits and dividends of partition 0 under one manifest, an object for each symbol and fetch."""
+
+    def fetch(pair: tuple[int, CorporateAction]) -> tuple[str, str]:
+        return pair[1].symbol, pair[1].fetched_at
+
+    numbered = list(enumerate(actions, start))
+    objects = []
+    for (symbol, fetched_at), group in groupby(sorted(numbered, key=fetch), key=fetch):
+        rows = list(group)
+        key = layout.actions_object(symbol, from_text(fetched_at), 0, *_ends(rows), "csv")
+        objects.append(_create(store, key, "actions", rows, 0, "csv"))
+    dates = [f"{action.ex_date}T00:00:00.000Z" for action in actions]
+    return _commit(store, ACTIONS, 0, start, numbered, 0, objects, (min(dates), max(dates)), WRITTEN_AT)
+
+
 def _ends(rows: Sequence[tuple[int, Record]]) -> tuple[int, int]:
     return rows[0][0], rows[-1][0]
 
@@ -118,9 +138,9 @@ def _commit(
         min_event_time=times[0],
         max_event_time=times[1],
         symbols=sorted({record.symbol for _, record in numbered}),
-        schema_versions=["quote.v1" if topic == QUOTES else "daily_bar.v1"],
+        schema_versions=[_SCHEMAS[topic]],
         fetches={},
-        columns=list(RAW_COLUMNS["realtime" if topic == QUOTES else "batch"]),
+        columns=list(RAW_COLUMNS[_KINDS[topic]]),
         writer="test",
         written_at=written_at,
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.quote import Quote
@@ -44,6 +45,22 @@ def bar(**changes: Any) -> DailyBar:
         "batch_id": "20261123T143000Z-daily",
     }
     return DailyBar(**(values | changes))
+
+
+def action(symbol: str, ex_date: str, **changes: Any) -> CorporateAction:
+    """Return a split of this `ratio` or a dividend of this `amount`."""
+    values: dict[str, Any] = {
+        "symbol": symbol,
+        "ex_date": ex_date,
+        "kind": "split" if "ratio" in changes else "dividend",
+        "currency": "USD",
+        "source": "yahoo",
+        "origin": "backfill",
+        "fetched_at": "2026-11-23T14:30:00.250Z",
+        "fetch_id": "yahoo-20261123T143000250Z-1a2b3c",
+        "batch_id": "20261123T143000Z-daily",
+    }
+    return CorporateAction(**(values | changes))
 
 
 def as_dict(record: Record) -> dict[str, Any]:

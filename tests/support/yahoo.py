@@ -116,10 +116,9 @@ def chart(
         result["timestamp"] = [row["time"] for row in rows]
         result["events"] = events
         names = ("open", "high", "low", "close", "volume")
-        result["indicators"] = {
-            "quote": [{name: [row[name] for row in rows] for name in names}],
-            "adjclose": [{"adjclose": [row["adjclose"] for row in rows]}],
-        }
+        result["indicators"] = {"quote": [{name: [row[name] for row in rows] for name in names}]}
+        if "adjclose" in rows[0]:  # bars within a day have none
+            result["indicators"]["adjclose"] = [{"adjclose": [row["adjclose"] for row in rows]}]
     return json.dumps({"chart": {"result": [result], "error": None}})
 
 

@@ -58,8 +58,8 @@ def test_a_bar_of_the_unfinished_session_is_not_enough() -> None:
     assert [gap.reason for gap in look(lake(is_final=False))] == ["not_final"]
 
 
-def go(store: MemoryStore, source: Scripted, last: date = LAST) -> Run:
-    run = Run(source, store=store)
+def go(store: MemoryStore, *sources: Scripted, last: date = LAST) -> Run:
+    run = Run(*sources, store=store)
     sessions = Sessions(store, BARS, ["AAPL"], FIRST, last)
     fill(find_gaps([AAPL], sessions, FIRST, last, SETTLED, False), [AAPL], sessions, run.run, run.clock)
     return run
@@ -91,3 +91,26 @@ def test_a_source_that_is_down_or_knows_no_such_symbol_proves_nothing() -> None:
         source.answer = lambda _query, error=error: error  # type: ignore[misc]
         assert list(go(store, source).run.summary.failed) == ["AAPL"]
         assert [gap.reason for gap in look(store)] == ["not_fetched"]
+
+
+def silent(name: str, **what: bool) -> Scripted:
+    source = Scripted(name)
+    source.answer = lambda _query: NoData(name, "AAPL", "may be delisted", **what)
+    return source
+
+
+def test_a_symbol_of_which_two_sources_have_nothing_for_five_sessions_is_delisted_and_not_asked_for_again() -> None:
+    store = lake(*WEEK[2:])
+    yahoo, other = silent("yahoo", is_empty=True), silent("alphavantage", disowned=True)
+    assert go(store, yahoo, other).run.summary.failed == {}
+    assert look(store) == [Gap("AAPL", date(2026, 11, 18), date(2026, 11, 24), 5, "delisted")]
+    go(store, yahoo, other)
+    assert (len(yahoo.asked), len(other.asked)) == (1, 1)
+
+
+def test_one_source_or_four_sessions_or_later_bars_are_no_delisting() -> None:
+    both = [silent("yahoo", disowned=True), silent("alphavantage", disowned=True)]
+    for missing, sources in ((WEEK[2:], both[:1]), (WEEK[3:], both), (WEEK[:5], both)):
+        store = lake(*missing)
+        assert list(go(store, *sources).run.summary.failed) == ["AAPL"]
+        assert {gap.reason for gap in look(store)} == {"not_fetched"}

@@ -37,7 +37,10 @@ class _BatchSettings(SparkSettings):
 
 
 class DailySettings(_BatchSettings):
-    """Compute daily metrics from all raw bars of the lake and commit them as one batch."""
+    """Compute daily metrics from all raw bars, splits and dividends of the lake and commit them as one batch.
+
+    A symbol of which a split or dividend came into effect in these sessions is written anew from its first bar on.
+    """
 
     run_date: date | None = Field(
         None, description="Day of the run, YYYY-MM-DD; later bars don't count (default: today, UTC)"
@@ -54,6 +57,7 @@ class DailySettings(_BatchSettings):
     )
     exchange: str = Field("XNYS", description="Exchange whose sessions the default of --from counts, ISO 10383")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars")
+    kafka_topic_actions: str = Field("stock-market-actions", description="Topic of splits and dividends")
 
 
 class WindowSettings(SparkSettings):

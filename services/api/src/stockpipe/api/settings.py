@@ -39,6 +39,7 @@ class ServeSettings(LakeSettings, WarehouseSettings):
     )
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes, for lineage")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars, for lineage")
+    kafka_topic_actions: str = Field("stock-market-actions", description="Topic of splits and dividends, for lineage")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

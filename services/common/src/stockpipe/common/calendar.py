@@ -110,6 +110,12 @@ def sessions(exchange: str, first: date, last: date) -> tuple[Session, ...]:
     )
 
 
+def trading_minutes(exchange: str, each: Session) -> tuple[datetime, ...]:
+    """Return when each minute of the session begins, UTC; a lunch break is no part of it."""
+    minutes = _calendar(exchange).session_minutes(each.day.isoformat())
+    return tuple(minute.to_pydatetime().astimezone(UTC) for minute in minutes if each.open <= minute < each.close)
+
+
 @lru_cache(maxsize=64)
 def time_zone(exchange: str) -> ZoneInfo:
     """Return the zone of the exchange's session dates."""

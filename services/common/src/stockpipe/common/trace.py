@@ -56,15 +56,20 @@ class Trace:
     sources: list[Source]
 
 
-def trace_daily(store: ObjectStore, reader: WarehouseReader, topic: str, symbol: str, day: date) -> Trace:
-    """Walk the row of DAILY_STOCK_METRICS of `symbol` and session `day` back; `topic` is that of daily bars.
+def trace_daily(
+    store: ObjectStore, reader: WarehouseReader, bars_topic: str, actions_topic: str, symbol: str, day: date
+) -> Trace:
+    """Walk the row of DAILY_STOCK_METRICS of `symbol` and session `day` back to its bars and their splits.
 
     Raises:
         NotTraced: there is no such row, or a step of its way is missing.
     """
     row = _warehouse_row(reader, DAILY_STOCK_METRICS, symbol, day)
     loaded, batch = _batch(store, reader, DAILY_STOCK_METRICS, str(row["batch_id"]))
-    return _trace(DAILY_STOCK_METRICS, row, loaded, batch, _bars(store, topic, batch, symbol, day))
+    sources = _bars(store, bars_topic, batch, symbol, day)
+    if sources:
+        sources += _actions(store, actions_topic, batch, symbol, sources[0].moment)
+    return _trace(DAILY_STOCK_METRICS, row, loaded, batch, sources)
 
 
 def trace_window(store: ObjectStore, reader: WarehouseReader, topic: str, symbol: str, start: datetime) -> Trace:
@@ -130,6 +135,20 @@ def _bars(store: ObjectStore, topic: str, batch: ProcessedManifest, symbol: str,
             if row["date"] <= day.isoformat() and (row["date"] not in newest or version > newest[row["date"]][0]):
                 newest[row["date"]] = (version, source)
     return [newest[moment][1] for moment in sorted(newest)[-DAILY_ROWS:]]
+
+
+def _actions(store: ObjectStore, topic: str, batch: ProcessedManifest, symbol: str, oldest: str) -> list[Source]:
+    """Return the versions of splits and dividends after the `oldest` bar that the batch saw."""
+    if not batch.also_read:
+        return []
+    found = [
+        source
+        for manifest in raw_manifests(store, topic)
+        if _read_by(batch.also_read, manifest)
+        for _row, source in _rows("actions", store, manifest, symbol, "ex_date")
+        if source.moment > oldest
+    ]
+    return sorted(found, key=lambda source: (source.moment, source.offset))
 
 
 def _quotes(store: ObjectStore, topic: str, row: dict[str, Any]) -> list[Source]:

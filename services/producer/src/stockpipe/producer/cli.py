@@ -1,8 +1,9 @@
 """`stockpipe-producer`."""
 
 import random
+from collections.abc import Callable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,18 @@ from prometheus_client import CollectorRegistry
 
 from stockpipe.common import calendar
 from stockpipe.common.cli import Command, run_program
-from stockpipe.common.clock import SystemClock
+from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.errors import ConfigError, PartialFailure
 from stockpipe.common.ids import random_suffix
 from stockpipe.common.kafka import new_producer, require_topics
 from stockpipe.common.logs import Logger, configure_logs
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.service import serve_metrics, stop_on_signals
-from stockpipe.producer.batch import BatchRun, bar_lines, date_range
+from stockpipe.producer.batch import BatchRun, BatchSummary, bar_lines, date_range
 from stockpipe.producer.check import check_sources
-from stockpipe.producer.gaps import Sessions, fill, find_gaps, settled_before
+from stockpipe.producer.gaps import Sessions, SymbolGaps, fill, find_gaps, settled_before
+from stockpipe.producer.minute_fill import MinuteFill, MinuteFillSummary
+from stockpipe.producer.minute_gaps import MinuteAccount, Minutes, find_minute_gaps
 from stockpipe.producer.realtime import past_session, quote_lines, rounds, send_rounds
 from stockpipe.producer.rounds import QuoteRounds
 from stockpipe.producer.sender import Sender
@@ -98,35 +101,78 @@ def run_gaps(settings: GapsSettings) -> int:
     log, metrics = _start(settings)
     clock = SystemClock()
     wiring = Wiring(settings, clock, metrics, log)
-    instruments = list(wiring.instruments.values())
     first, last = date_range(settings, clock)
     first = first or min(
         calendar.trailing_session(exchange, last, settings.trailing_sessions)
-        for exchange in {each.exchange for each in instruments}
+        for exchange in {each.exchange for each in wiring.instruments.values()}
     )
-    lines = bar_lines(settings, wiring)
-    down = all(line.health is not None and line.health.cooling_until() for line in lines)
-    sessions = Sessions(wiring.store, settings.kafka_topic_batch, wiring.instruments, first, last)
-    settled = settled_before(clock.now(), settings.settle_minutes)
-    accounts = find_gaps(instruments, sessions, first, last, settled, down)
+    look = _minute_gaps if settings.minutes else _session_gaps
+    accounts, fill_them = look(settings, wiring, first, last, clock, metrics, log)
     report = {"first": first, "last": last, "symbols": accounts}
     if not settings.fill:
         _print_summary(report)
         return 0
-    rng = random.Random()  # noqa: S311 - jitter
-    fetcher = BarFetcher(lines, clock, rng, random_suffix, metrics, log)
-    bars = _sender(settings, settings.kafka_topic_batch, metrics, log)
-    actions = _sender(settings, settings.kafka_topic_actions, metrics, log) if wiring.uses_network else None
-    run = BatchRun(settings, wiring, fetcher, bars, actions, clock, random_suffix, rng, metrics, log)
-    fill(accounts, instruments, sessions, run, clock)
-    bars.close()
-    if actions:
-        actions.close()
-    _print_summary(report | {"filled": asdict(run.summary)})
-    if run.summary.failed:
-        reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in run.summary.failed.items())
-        raise PartialFailure(f"gaps of {len(run.summary.failed)} symbols are left: {reasons}")
+    filled = fill_them()
+    _print_summary(report | {"filled": asdict(filled)})
+    if filled.failed:
+        reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in filled.failed.items())
+        raise PartialFailure(f"gaps of {len(filled.failed)} symbols are left: {reasons}")
     return 0
+
+
+def _session_gaps(
+    settings: GapsSettings,
+    wiring: Wiring,
+    first: date,
+    last: date,
+    clock: Clock,
+    metrics: ProducerMetrics,
+    log: Logger,
+) -> tuple[list[SymbolGaps], Callable[[], BatchSummary]]:
+    instruments = list(wiring.instruments.values())
+    lines = bar_lines(settings, wiring)
+    sessions = Sessions(wiring.store, settings.kafka_topic_batch, wiring.instruments, first, last)
+    settled = settled_before(clock.now(), settings.settle_minutes)
+    accounts = find_gaps(instruments, sessions, first, last, settled, all(line.cools_down for line in lines))
+
+    def fill_them() -> BatchSummary:
+        rng = random.Random()  # noqa: S311 - jitter
+        fetcher = BarFetcher(lines, clock, rng, random_suffix, metrics, log)
+        bars = _sender(settings, settings.kafka_topic_batch, metrics, log)
+        actions = _sender(settings, settings.kafka_topic_actions, metrics, log) if wiring.uses_network else None
+        run = BatchRun(settings, wiring, fetcher, bars, actions, clock, random_suffix, rng, metrics, log)
+        fill(accounts, instruments, sessions, run, clock)
+        bars.close()
+        if actions:
+            actions.close()
+        return run.summary
+
+    return accounts, fill_them
+
+
+def _minute_gaps(
+    settings: GapsSettings,
+    wiring: Wiring,
+    first: date,
+    last: date,
+    clock: Clock,
+    metrics: ProducerMetrics,
+    log: Logger,
+) -> tuple[list[MinuteAccount], Callable[[], MinuteFillSummary]]:
+    instruments = list(wiring.instruments.values())
+    line = wiring.minutes()
+    minutes = Minutes(wiring.store, settings.kafka_topic_realtime, wiring.instruments, first, last)
+    settled = settled_before(clock.now(), settings.settle_minutes)
+    accounts = find_minute_gaps(instruments, minutes, first, last, settled, line.cools_down)
+
+    def fill_them() -> MinuteFillSummary:
+        rng = random.Random()  # noqa: S311 - jitter
+        quotes = _sender(settings, settings.kafka_topic_realtime, metrics, log)
+        summary = MinuteFill(line, minutes, quotes, clock, random_suffix, rng, metrics, log).run(accounts, instruments)
+        quotes.close()
+        return summary
+
+    return accounts, fill_them
 
 
 def _start(settings: SourceSettings) -> tuple[Logger, ProducerMetrics]:

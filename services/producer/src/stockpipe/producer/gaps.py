@@ -21,7 +21,10 @@ from stockpipe.producer.sources.base import BarQuery
 from stockpipe.producer.sources.fetching import NotFetched
 from stockpipe.producer.symbols import Instrument
 
-Reason = Literal["not_fetched", "source_down", "no_trade", "not_final"]
+Reason = Literal["not_fetched", "source_down", "no_trade", "not_final", "delisted"]
+DELISTED_AFTER_SESSIONS = 5
+DELISTED_BY_SOURCES = 2
+"""Sources must agree: rate limits and wrong ranges look like delistings (docs/sources.md)."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Sessions:
         self.final: dict[str, set[str]] = {symbol: set() for symbol in symbols}
         self.unfinished: dict[str, set[str]] = {symbol: set() for symbol in self.final}
         self.empty = {symbol: self._known_empty(symbol) for symbol in self.final}
+        self.delisted = {symbol: self._delisted(symbol) for symbol in self.final}
         low, high = f"{first}T00:00:00.000Z", f"{last}T00:00:00.000Z"
         for manifest in raw_manifests(store, topic):
             if self.final.keys().isdisjoint(manifest.symbols) or not manifest.min_event_time:
@@ -71,6 +75,18 @@ class Sessions:
         with contextlib.suppress(ObjectExists):
             record = msgspec.json.encode({"source": source, "at": at}) + b"\n"
             self._store.create(layout.empty_session(symbol, day), record)
+
+    def remember_delisted(self, symbol: str, since: date, sources: Sequence[str], at: str) -> None:
+        """Remember that these sources, asked after the last of several sessions, have nothing of the symbol since."""
+        with contextlib.suppress(ObjectExists):
+            record = msgspec.json.encode({"sources": sources, "at": at}) + b"\n"
+            self._store.create(layout.delisted(symbol, since), record)
+
+    def _delisted(self, symbol: str) -> str:
+        """Return the first session without the symbol, or a text that is greater than every date."""
+        prefix = layout.delisted_prefix(symbol)
+        found = [info.key.removeprefix(prefix).removesuffix(".json") for info in self._store.list(prefix)]
+        return min(found, default="~")
 
     def _known_empty(self, symbol: str) -> set[str]:
         prefix = layout.empty_prefix(symbol)
@@ -106,6 +122,8 @@ def find_gaps(
             reason: Reason | None = "source_down" if sources_down else "not_fetched"
             if day in sessions.final[each.symbol]:
                 reason = None
+            elif day >= sessions.delisted[each.symbol]:
+                reason = "delisted"
             elif day in sessions.empty[each.symbol]:
                 reason = "no_trade"
             elif day in sessions.unfinished[each.symbol]:
@@ -129,11 +147,15 @@ def fill(
     for account in accounts:
         each = by_symbol[account.symbol]
         for gap in account.gaps:
-            if gap.reason == "no_trade":
+            if gap.reason in ("no_trade", "delisted"):
                 continue
             failed = dict(run.summary.failed)
             fetched = run.send(BarQuery(each.symbol, gap.first, gap.last, each.exchange, each.currency))
             if isinstance(fetched, NotFetched):
+                if _is_delisted(gap, fetched, sessions):
+                    sessions.remember_delisted(each.symbol, gap.first, fetched.nothing_by, to_text(clock.now()))
+                    run.summary.failed = failed
+                    continue
                 if fetched.empty_by is None:
                     continue
                 source, brought = fetched.empty_by, set()
@@ -145,6 +167,13 @@ def fill(
             for session in calendar.sessions(each.exchange, gap.first, gap.last):
                 if session.day.isoformat() not in brought:
                     sessions.remember_empty(each.symbol, session.day, source, to_text(clock.now()))
+
+
+def _is_delisted(gap: Gap, fetched: NotFetched, sessions: Sessions) -> bool:
+    present = sessions.final[gap.symbol] | sessions.unfinished[gap.symbol]
+    comes_back = max(present, default="") > gap.last.isoformat()
+    agreed = len(fetched.nothing_by) >= DELISTED_BY_SOURCES
+    return agreed and gap.sessions >= DELISTED_AFTER_SESSIONS and not comes_back
 
 
 def settled_before(now: datetime, settle_minutes: float) -> datetime:

@@ -163,8 +163,13 @@ class GapsSettings(BatchSettings):
     """List the sessions that the calendar expects and the lake doesn't have, by symbol, with the reason.
 
     Reasons: not_fetched, source_down (every source cools down), not_final (only a bar of the unfinished session is
-    there), no_trade (a source was asked after the session and has no bar; remembered on the lake). Holidays are no
+    there), no_trade (a source was asked after the session and has no bar; remembered on the lake), delisted (two
+    sources have nothing of at least five sessions up to now; remembered, and not asked for again). Holidays are no
     gaps. With --fill what is missing is fetched and sent, and nothing else. The last line of the output is JSON.
+
+    With --minutes the minutes of trading of which the lake has no quote are looked for instead; yahoo is asked for
+    them, whose bars of one minute reach back 30 days. Those become quotes of origin backfill.
     """
 
+    minutes: bool = Field(False, description="Look for minutes without a quote, not for sessions without a bar")
     fill: bool = Field(False, description="Fetch what is missing")

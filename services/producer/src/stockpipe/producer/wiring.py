@@ -22,12 +22,16 @@ from stockpipe.producer.sources.health import Health
 from stockpipe.producer.sources.limits import Limit, parse_limits
 from stockpipe.producer.sources.line import Line
 from stockpipe.producer.sources.meter import Meter
+from stockpipe.producer.sources.refused_payloads import RefusedPayloads
 from stockpipe.producer.sources.volumes import Volumes
 from stockpipe.producer.symbols import Instrument, instruments
 
 if TYPE_CHECKING:  # the clients' libraries take a second to import
     from stockpipe.producer.sources.alphavantage_client import AlphaVantageClient
     from stockpipe.producer.sources.yahoo_client import YahooClient
+    from stockpipe.producer.sources.yahoo_minutes import YahooMinutes
+
+Guards = tuple[Health, Meter, RefusedPayloads]
 
 BATCH_PATIENCE_SECONDS = 180.0
 """How long a batch run waits for its next call: through a full minute or two, not through a day."""
@@ -84,10 +88,25 @@ class Wiring:
 
         settle = timedelta(minutes=self._settings.settle_minutes)
         if name == "yahoo":
-            yahoo, health, meter = self._yahoo()
-            return Line(name, YahooBars(yahoo, settle), health, meter)
-        client, plan, health, meter = self._alphavantage()
-        return Line(name, AlphaVantageBars(client, plan, settle, self._clock), health, meter)
+            yahoo, guards = self._yahoo()
+            return Line(name, YahooBars(yahoo, settle), *guards)
+        client, plan, guards = self._alphavantage()
+        return Line(name, AlphaVantageBars(client, plan, settle, self._clock), *guards)
+
+    def minutes(self) -> "Line[YahooMinutes]":
+        """Return the source of bars of one minute.
+
+        Raises:
+            ConfigError: it isn't among the sources.
+            SourceUnavailable: its library can't be set up.
+        """
+        from stockpipe.producer.sources.yahoo_minutes import YahooMinutes
+
+        if "yahoo" not in self._settings.sources:
+            names = ",".join(self._settings.sources)
+            raise ConfigError(f"SOURCES (--sources) is {names}; minutes (--minutes) come from yahoo only: add it")
+        yahoo, guards = self._yahoo()
+        return Line("yahoo", YahooMinutes(yahoo, self._clock), *guards)
 
     def quoting(self) -> list[str]:
         """Return the sources that give quotes; a free key of Alpha Vantage gives only bars, and is passed over.
@@ -118,29 +137,30 @@ class Wiring:
 
         volumes = Volumes(name, self.store, self._log)
         if name == "yahoo":
-            yahoo, health, meter = self._yahoo()
-            return Line(name, YahooQuotes(yahoo, self.instruments, volumes, self._clock), health, meter)
-        client, _plan, health, meter = self._alphavantage()
-        return Line(name, AlphaVantageQuotes(client, self.instruments, volumes, self._clock), health, meter)
+            yahoo, guards = self._yahoo()
+            return Line(name, YahooQuotes(yahoo, self.instruments, volumes, self._clock), *guards)
+        client, _plan, guards = self._alphavantage()
+        return Line(name, AlphaVantageQuotes(client, self.instruments, volumes, self._clock), *guards)
 
-    def _yahoo(self) -> "tuple[YahooClient, Health, Meter]":
+    def _yahoo(self) -> "tuple[YahooClient, Guards]":
         from stockpipe.producer.sources.yahoo_client import YahooClient
 
-        health, meter = self._guards("yahoo", parse_limits(self._settings.yahoo_budget), UTC_ZONE)
-        return YahooClient(meter, self._settings.yahoo_cache_folder), health, meter
+        guards = self._guards("yahoo", parse_limits(self._settings.yahoo_budget), UTC_ZONE)
+        return YahooClient(guards[1], self._settings.yahoo_cache_folder), guards
 
-    def _alphavantage(self) -> "tuple[AlphaVantageClient, Plan, Health, Meter]":
+    def _alphavantage(self) -> "tuple[AlphaVantageClient, Plan, Guards]":
         from stockpipe.producer.sources.alphavantage_client import AlphaVantageClient
 
         settings = self._settings
         if settings.alpha_vantage_api_key is None:
             raise ConfigError("source alphavantage needs ALPHA_VANTAGE_API_KEY or ALPHA_VANTAGE_API_KEY_FILE")
         plan = plan_named(settings.alpha_vantage_plan)
-        health, meter = self._guards("alphavantage", plan.limits, ZoneInfo(settings.alpha_vantage_reset_zone))
-        return AlphaVantageClient(settings.alpha_vantage_api_key, meter), plan, health, meter
+        guards = self._guards("alphavantage", plan.limits, ZoneInfo(settings.alpha_vantage_reset_zone))
+        return AlphaVantageClient(settings.alpha_vantage_api_key, guards[1]), plan, guards
 
-    def _guards(self, name: str, limits: tuple[Limit, ...], zone: ZoneInfo) -> tuple[Health, Meter]:
+    def _guards(self, name: str, limits: tuple[Limit, ...], zone: ZoneInfo) -> Guards:
         rng = random.Random()  # noqa: S311 - jitter
         health = Health(name, self.store, self._clock, rng, self._metrics, self._log)
         budget = Budget(name, limits, self.store, self._clock, f"{socket.gethostname()}:{os.getpid()}", zone)
-        return health, Meter(name, budget, self._metrics, BATCH_PATIENCE_SECONDS)
+        meter = Meter(name, budget, self._metrics, BATCH_PATIENCE_SECONDS)
+        return health, meter, RefusedPayloads(name, self.store, self._clock, self._log)

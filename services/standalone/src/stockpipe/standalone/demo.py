@@ -39,11 +39,12 @@ def run_demo(settings: DemoSettings, run: "type[DemoRun]", require: Callable[[Ru
         with screen.step("starting Kafka") as step:
             pipeline = running.enter_context(running_pipeline(folder, clock))
             step.done = f"Kafka 4.3.1 runs at {pipeline.broker.bootstrap}"
-        code = run(settings, folder, pipeline, screen).run()
+        demo = run(settings, folder, pipeline, screen)
+        code = demo.run()
         with screen.step("stopping") as step:
             running.close()
             step.done = "everything is stopped"
-    _print_next(screen.console, folder, clock.monotonic() - began)
+    _print_next(screen.console, folder, clock.monotonic() - began, demo.traced)
     return code
 
 
@@ -60,6 +61,11 @@ class DemoRun:
         self._clock = SystemClock()
         self._symbols = ",".join(settings.symbols or self.symbols)
         self._day = settings.session_date.isoformat()
+
+    @property
+    def traced(self) -> str:
+        """Return a session whose daily row is there to be traced."""
+        return "2012-09-19"
 
     def run(self) -> int:
         pipeline, screen = self._pipeline, self._screen
@@ -177,7 +183,7 @@ def _shown(folder: RunFolder) -> str:
     return str(folder.path.relative_to(paths.ROOT))
 
 
-def _print_next(console: Console, folder: RunFolder, seconds: float) -> None:
+def _print_next(console: Console, folder: RunFolder, seconds: float, traced: str) -> None:
     urls = f"LAKE_URL={folder.lake_url} WAREHOUSE_URL={folder.warehouse_url}"
     console.print(f"Done in {seconds:.0f} s. What to try next:", highlight=False)
     for line in (
@@ -186,6 +192,6 @@ def _print_next(console: Console, folder: RunFolder, seconds: float) -> None:
         f"{_shown(folder)}/lake   the data lake; logs/ beside it",
         "Where does a number come from?",
         f"  {urls} \\",
-        "  .venv/bin/stockpipe-auditor trace --symbol AAPL --date 2012-09-19",
+        f"  .venv/bin/stockpipe-auditor trace --symbol AAPL --date {traced}",
     ):
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)

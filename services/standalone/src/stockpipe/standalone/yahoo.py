@@ -3,6 +3,7 @@
 import subprocess
 from datetime import timedelta
 
+from stockpipe.common.calendar import trailing_session
 from stockpipe.common.errors import PartialFailure, PipelineError, Unavailable
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
@@ -46,6 +47,10 @@ class YahooDemoRun(DemoRun):
     """Years of bars, splits and dividends, and the quotes of this moment."""
 
     symbols = ("AAPL", "GOOG", "IBM", "META", "MSFT")
+
+    @property
+    def traced(self) -> str:
+        return trailing_session("XNYS", self._clock.now().date(), 2).isoformat()
 
     def _send_bars(self) -> None:
         with self._screen.step(f"Yahoo → Kafka: {YEARS} years of daily bars") as step:

@@ -10,6 +10,7 @@ import msgspec
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
+from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import OffsetRange, RawManifest
@@ -147,6 +148,12 @@ def read_quotes(spark: SparkSession, store: ObjectStore, keys: RawKeys) -> DataF
 def read_bars(spark: SparkSession, store: ObjectStore, keys: RawKeys) -> DataFrame:
     """Return the daily bars of the raw objects, their dates and times as such."""
     return _parsed(read_raw(spark, store, "batch", keys), DailyBar, {"date": "date", "fetched_at": "timestamp"})
+
+
+def read_actions(spark: SparkSession, store: ObjectStore, keys: RawKeys) -> DataFrame:
+    """Return the splits and dividends of the raw objects, their dates and times as such."""
+    rows = read_raw(spark, store, "actions", keys)
+    return _parsed(rows, CorporateAction, {"ex_date": "date", "fetched_at": "timestamp"})
 
 
 def _parsed(rows: DataFrame, contract: type[Record], types: dict[str, str]) -> DataFrame:

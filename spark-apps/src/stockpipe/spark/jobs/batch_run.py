@@ -11,7 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from stockpipe.common.clock import Clock
-from stockpipe.common.contracts.manifests import DatasetName, ProcessedFile, ProcessedManifest
+from stockpipe.common.contracts.manifests import DatasetName, OffsetRange, ProcessedFile, ProcessedManifest
 from stockpipe.common.contracts.tables import TRANSFORM_VERSION
 from stockpipe.common.errors import ConfigError, PipelineError
 from stockpipe.common.lake.manifests import commit_processed, find_processed
@@ -27,11 +27,12 @@ from stockpipe.spark.settings import SparkSettings
 
 @dataclass(frozen=True)
 class Batch:
-    """What to compute: the identity of the batch, its dataset and its raw input."""
+    """What to compute: the identity of the batch, its dataset, its raw input, and what is read beside that."""
 
     dataset: DatasetName
     batch_id: str
     raw: RawInput
+    also_read: tuple[OffsetRange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def _manifest(batch: Batch, outcome: Outcome, clock: Clock) -> ProcessedManifest
         dataset=batch.dataset,
         batch_id=batch.batch_id,
         inputs=list(batch.raw.ranges),
+        also_read=list(batch.also_read),
         rows_in=batch.raw.rows,
         rows_dropped=dict(outcome.rows_dropped),
         rows_out=outcome.rows_out,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from pyspark.sql import Observation, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as sf
 
 from stockpipe.common.calendar import trailing_session
@@ -15,11 +15,12 @@ from stockpipe.common.lake import layout
 from stockpipe.common.lake.open import open_lake
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import configure_logs
-from stockpipe.spark.io.raw import read_bars, select_raw
+from stockpipe.spark.io.raw import RawInput, read_actions, read_bars, select_raw
 from stockpipe.spark.io.writer import Attempt, write_files, written_files
 from stockpipe.spark.jobs.batch_run import Batch, Outcome, already_committed, check_days, run_batch
 from stockpipe.spark.settings import DailySettings
-from stockpipe.spark.transforms.daily import BAR_COLUMNS, between, daily_metrics, is_between, newest_versions
+from stockpipe.spark.transforms.adjusted import adjusted, unadjusted
+from stockpipe.spark.transforms.daily import BAR_COLUMNS, daily_metrics, is_due, newest_versions
 from stockpipe.spark.transforms.stamp import stamp
 
 JOB = "spark_batch_processor"
@@ -28,16 +29,21 @@ TRAILING_SESSIONS = 7
 
 @dataclass(frozen=True)
 class DailyJob:
-    """Metrics of the sessions `first` to `last`, from all bars up to `run_date`."""
+    """Metrics of the sessions `first` to `last`, from all bars up to `run_date`.
+
+    Prices are as of `processed_at`; where a split or dividend restates a symbol in these days, its whole history is
+    written anew.
+    """
 
     run_date: date
     first: date
     last: date
     processed_at: datetime
+    actions: RawInput
 
     @classmethod
-    def of(cls, settings: DailySettings, now: datetime) -> "DailyJob":
-        """Return the job that the settings ask for at `now`.
+    def of(cls, settings: DailySettings, now: datetime, actions: RawInput) -> "DailyJob":
+        """Return the job that the settings ask for at `now`, with these splits and dividends.
 
         Raises:
             ConfigError: the range is reversed, or the exchange unknown.
@@ -46,7 +52,7 @@ class DailyJob:
         last = settings.last_day or run_date
         first = settings.first_day or trailing_session(settings.exchange, last, TRAILING_SESSIONS)
         check_days(first, last)
-        return cls(run_date, first, last, now)
+        return cls(run_date, first, last, now, actions)
 
     def compute(self, spark: SparkSession, store: ObjectStore, batch: Batch) -> Outcome:
         """Write the metrics.
@@ -60,10 +66,11 @@ class DailyJob:
 
         bars = read_bars(spark, store, batch.raw.keys).select(*BAR_COLUMNS)
         bars = bars.observe(read, rows, sf.count_if(~in_time).alias("after_run_date")).where(in_time)
-        metrics = daily_metrics(newest_versions(bars).observe(kept, rows))
-        metrics = metrics.observe(computed, sf.count_if(~is_between(self.first, self.last)).alias("outside_range"))
+        metrics = daily_metrics(self._as_of_now(spark, store, newest_versions(bars).observe(kept, rows)))
+        due = is_due(self.first, self.last)
+        metrics = metrics.observe(computed, sf.count_if(~due).alias("outside_range"))
         stamped = stamp(
-            between(metrics, self.first, self.last),
+            metrics.where(due),
             DAILY_STOCK_METRICS,
             batch_id=batch.batch_id,
             transform_version=TRANSFORM_VERSION,
@@ -87,6 +94,11 @@ class DailyJob:
             files=written_files(store, [f"{folder}/"], attempt),
         )
 
+    def _as_of_now(self, spark: SparkSession, store: ObjectStore, bars: DataFrame) -> DataFrame:
+        if not self.actions.keys:
+            return unadjusted(bars)
+        return adjusted(bars, read_actions(spark, store, self.actions.keys), self.processed_at.date())
+
 
 def run(settings: DailySettings) -> int:
     """Run the command."""
@@ -97,8 +109,8 @@ def run(settings: DailySettings) -> int:
     store = open_lake(settings)
     if already_committed(store, "daily", identity, JOB, log):
         return 0
-    job = DailyJob.of(settings, now)
-    batch = Batch("daily", identity, select_raw(store, settings.kafka_topic_batch))
+    job = DailyJob.of(settings, now, select_raw(store, settings.kafka_topic_actions))
+    batch = Batch("daily", identity, select_raw(store, settings.kafka_topic_batch), job.actions.ranges)
     return run_batch(JOB, settings, store, batch, job.compute, clock, log)
 
 

@@ -29,6 +29,7 @@ BAR_COLUMNS = (
     "adj_close",
     "volume",
     "exchange",
+    "source",
     "is_final",
     "fetched_at",
     "kafka_partition",
@@ -57,10 +58,10 @@ def daily_metrics(bars: DataFrame) -> DataFrame:
     """Return the metrics of every bar.
 
     Args:
-        bars: the columns BAR_COLUMNS, one row a symbol and date, from the first session that counts on.
+        bars: as `adjusted` returns them, one row a symbol and date, from the first session that counts on.
 
     Returns:
-        the columns of DAILY_STOCK_METRICS without those that `stamp` adds.
+        the columns of DAILY_STOCK_METRICS without those that `stamp` adds, and `restated_on`.
     """
     chained = _with_returns(bars)
     session = {
@@ -75,14 +76,13 @@ def daily_metrics(bars: DataFrame) -> DataFrame:
     return _to_rows(rolled.withColumn("oldest_fetched_at", _sessions_earlier("fetched_at", _LONGEST)))
 
 
-def between(metrics: DataFrame, first: date, last: date) -> DataFrame:
-    """Keep the sessions from `first` to `last`, both included."""
-    return metrics.where(is_between(first, last))
+def is_due(first: date, last: date) -> Column:
+    """Return whether a row of metrics is due in a run over the sessions `first` to `last`, both included.
 
-
-def is_between(first: date, last: date) -> Column:
-    """Return whether a row's session is one from `first` to `last`, both included."""
-    return sf.col("date").between(sf.lit(first), sf.lit(last))
+    So are all earlier sessions of a symbol of which a split or dividend came into effect or became known in these days.
+    """
+    restated = sf.coalesce(sf.col("restated_on").between(sf.lit(first), sf.lit(last)), sf.lit(False))
+    return (sf.col("date") <= sf.lit(last)) & (restated | (sf.col("date") >= sf.lit(first)))
 
 
 def _sessions_earlier(column: str, count: int) -> Column:
@@ -149,4 +149,7 @@ def _to_rows(rolled: DataFrame) -> DataFrame:
         "is_final",
         sf.greatest(field_column(_LONGEST, "fetched_at"), "oldest_fetched_at").alias("source_fetched_at"),
         "exchange",
+        "split_factor",
+        "actions_as_of",
+        "restated_on",
     )

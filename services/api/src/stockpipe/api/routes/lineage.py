@@ -15,6 +15,7 @@ from stockpipe.api.dependencies import answers_of, known_symbol
 from stockpipe.api.formats import JSON, negotiate
 from stockpipe.api.parameters import Day, Instant, Parameters, Symbol
 from stockpipe.api.problems import documented
+from stockpipe.api.settings import ServeSettings
 from stockpipe.api.warehouse import Warehouse
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOCK_ANALYTICS
 from stockpipe.common.lake.store import ObjectStore
@@ -85,10 +86,10 @@ async def daily_lineage(
     answers: Maker,
 ) -> Response:
     """Walk a row of DAILY_STOCK_METRICS back to its batch, raw objects, Kafka offsets and requests."""
-    topic = request.app.state.settings.kafka_topic_batch
+    settings: ServeSettings = request.app.state.settings
 
     def walk(store: ObjectStore, reader: WarehouseReader) -> Trace:
-        return trace_daily(store, reader, topic, symbol, day)
+        return trace_daily(store, reader, settings.kafka_topic_batch, settings.kafka_topic_actions, symbol, day)
 
     return await _answer(request, answers, symbol, limit.limit, DAILY_STOCK_METRICS.database, walk)
 
@@ -107,10 +108,10 @@ async def window_lineage(
     answers: Maker,
 ) -> Response:
     """Walk a row of REALTIME_STOCK_ANALYTICS back to its batch, raw objects, Kafka offsets and requests."""
-    topic = request.app.state.settings.kafka_topic_realtime
+    settings: ServeSettings = request.app.state.settings
 
     def walk(store: ObjectStore, reader: WarehouseReader) -> Trace:
-        return trace_window(store, reader, topic, symbol, window_start)
+        return trace_window(store, reader, settings.kafka_topic_realtime, symbol, window_start)
 
     return await _answer(request, answers, symbol, limit.limit, REALTIME_STOCK_ANALYTICS.database, walk)
 

@@ -65,7 +65,8 @@ class ProcessedFile(msgspec.Struct, frozen=True, kw_only=True):
 class ProcessedManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one Spark batch read and wrote.
 
-    `inputs` are the offsets it read. `rows_dropped` counts input rows that no output row uses, by reason; None for
+    `inputs` are the offsets it read; `also_read` are others, whose rows make no output row of their own: splits and
+    dividends. `rows_dropped` counts input rows that no output row uses, by reason; None for
     the stream, which learns these counts only after the batch and exports them as metrics.
     """
 
@@ -78,6 +79,7 @@ class ProcessedManifest(msgspec.Struct, frozen=True, kw_only=True):
     files: list[ProcessedFile]
     transform_version: int
     produced_at: str
+    also_read: list[OffsetRange] = []
 
 
 class ManifestDamaged(PipelineError):

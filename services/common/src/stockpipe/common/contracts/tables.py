@@ -9,7 +9,7 @@ from stockpipe.common.contracts.manifests import DatasetName
 
 ColumnType = Literal["string", "double", "bigint", "int", "boolean", "date", "timestamp"]
 
-TRANSFORM_VERSION = 2
+TRANSFORM_VERSION = 3
 """Raised when a transform's result for the same input changes; the first part of every row's version."""
 
 _ARROW: dict[ColumnType, pa.DataType] = {
@@ -72,13 +72,13 @@ DAILY_STOCK_METRICS = Table(
     columns=(
         _required("symbol", "string", "Ticker"),
         _required("date", "date", "Exchange session date"),
-        _required("daily_open", "double", "First price, as traded"),
-        _required("daily_high", "double", "Highest price, as traded"),
-        _required("daily_low", "double", "Lowest price, as traded"),
-        _required("daily_close", "double", "Last price, as traded"),
-        _required("daily_volume", "bigint", "Shares traded"),
-        Column("adj_close", "double", "Close adjusted by the source for splits and dividends"),
-        Column("daily_change", "double", "Close minus previous close, as traded"),
+        _required("daily_open", "double", "First price, in shares of today as actions_as_of says"),
+        _required("daily_high", "double", "Highest price, in the same shares"),
+        _required("daily_low", "double", "Lowest price, in the same shares"),
+        _required("daily_close", "double", "Last price, in the same shares"),
+        _required("daily_volume", "bigint", "Shares traded, in the same shares"),
+        Column("adj_close", "double", "Close adjusted for splits and dividends, as of actions_as_of"),
+        Column("daily_change", "double", "Close minus previous close"),
         Column("daily_change_pct", "double", "daily_change in percent of the previous close"),
         Column("daily_return", "double", "Adjusted close over previous adjusted close, minus 1"),
         Column("sma_5", "double", "Mean close of the last 5 sessions"),
@@ -95,12 +95,16 @@ DAILY_STOCK_METRICS = Table(
             "rising: mean volume of the last 5 sessions above 1.1 x volume_sma_15; falling: below 0.9 x; else flat",
         ),
         _required("is_final", "boolean", "Whether the source calls the bar final"),
-        _required("source_fetched_at", "timestamp", "Newest fetch among the bars that contribute, UTC"),
+        _required("source_fetched_at", "timestamp", "Newest fetch among the bars and actions that contribute, UTC"),
         *_BATCH,
         # New columns come last, as ALTER TABLE adds them.
         Column(
             "exchange", "string", "Exchange of the primary listing, ISO 10383 MIC; null where the source doesn't tell"
         ),
+        Column(
+            "split_factor", "double", "Shares of today a share in the source's prices has become by splits applied here"
+        ),
+        Column("actions_as_of", "date", "Ex-date of the newest split or dividend applied here; null where none was"),
     ),
 )
 

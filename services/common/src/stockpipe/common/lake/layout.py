@@ -149,6 +149,8 @@ def symbol_of(key: str) -> str | None:
 
 STATE = "state"
 """What programs remember: objects created once, never changed, removed when they are out of date."""
+REFUSED = f"{STATE}/refused_payloads"
+"""Answers of sources that couldn't be understood."""
 
 
 def budget_prefix(source: str) -> str:
@@ -191,6 +193,16 @@ def volumes(source: str, at: str) -> str:
     return f"{volumes_prefix(source)}{at}.json"
 
 
+def refused_prefix(source: str) -> str:
+    """Return the prefix of a source's answers that couldn't be understood; they list by day."""
+    return f"{REFUSED}/{source}/"
+
+
+def refused_payload(source: str, day: date, digest: str) -> str:
+    """Return the key of an answer, with the digest of its body, that couldn't be understood on `day`."""
+    return f"{refused_prefix(source)}{day.isoformat()}/{digest}.json"
+
+
 def known_split(symbol: str, ex_date: str) -> str:
     """Return the key that says that a symbol's history has been fetched since its split of `ex_date`."""
     return f"{STATE}/splits/{symbol}/{ex_date}.json"
@@ -204,6 +216,26 @@ def empty_prefix(symbol: str) -> str:
 def empty_session(symbol: str, day: date) -> str:
     """Return the key that says that a symbol didn't trade in the session of `day`."""
     return f"{empty_prefix(symbol)}{day.isoformat()}.json"
+
+
+def delisted_prefix(symbol: str) -> str:
+    """Return the prefix of the sessions since which a symbol is known to be delisted."""
+    return f"{STATE}/delisted/{symbol}/"
+
+
+def delisted(symbol: str, since: date) -> str:
+    """Return the key that says that a symbol is delisted since the session of `since`."""
+    return f"{delisted_prefix(symbol)}{since.isoformat()}.json"
+
+
+def empty_minutes_prefix(symbol: str) -> str:
+    """Return the prefix of the minutes in which a symbol is known not to have traded."""
+    return f"{STATE}/empty_minutes/{symbol}/"
+
+
+def empty_minutes(symbol: str, day: date, at: str) -> str:
+    """Return the key of the minutes of `day` without a trade, as a source said at the instant `at` (text form)."""
+    return f"{empty_minutes_prefix(symbol)}{day.isoformat()}/{at}.json"
 
 
 BOOKS_REPORTS = f"{STATE}/books/"

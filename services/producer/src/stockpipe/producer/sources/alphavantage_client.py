@@ -6,6 +6,7 @@ import httpx
 import msgspec
 from pydantic import SecretStr
 
+from stockpipe.producer.sources.base import Payload, refused_with
 from stockpipe.producer.sources.errors import BadPayload, NoData, RateLimited, SourceError, SourceUnavailable
 from stockpipe.producer.sources.meter import Meter
 
@@ -45,12 +46,13 @@ class AlphaVantageClient:
             raise RateLimited(SOURCE, symbol, "Alpha Vantage answered 429, too many requests")
         if status != httpx.codes.OK:
             raise SourceUnavailable(SOURCE, symbol, f"Alpha Vantage answered {status}")
-        try:
-            answer = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadPayload(SOURCE, symbol, f"the answer isn't JSON: {error}") from None
-        if refused := self._refusal(symbol, wanted, answer):
-            raise refused
+        with refused_with(Payload("", body.replace(self._key.get_secret_value().encode(), b"***"))):
+            try:
+                answer = msgspec.json.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise BadPayload(SOURCE, symbol, f"the answer isn't JSON: {error}") from None
+            if refused := self._refusal(symbol, wanted, answer):
+                raise refused
         return body
 
     def _refusal(self, symbol: str, wanted: str, answer: Any) -> SourceError | None:
@@ -59,7 +61,7 @@ class AlphaVantageClient:
         if text := answer.get("Error Message"):
             if "apikey" in str(text).lower():
                 return SourceUnavailable(SOURCE, symbol, "the key is refused; check ALPHA_VANTAGE_API_KEY")
-            return NoData(SOURCE, symbol, f"Alpha Vantage says: {self._safe(str(text))}")
+            return NoData(SOURCE, symbol, f"Alpha Vantage says: {self._safe(str(text))}", disowned=True)
         if text := answer.get("Note") or answer.get("Information"):
             return self._throttled(symbol, str(text))
         if META not in answer or wanted not in answer:

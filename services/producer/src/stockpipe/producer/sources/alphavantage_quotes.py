@@ -9,7 +9,7 @@ import msgspec
 from stockpipe.common.clock import Clock
 from stockpipe.producer.sources.alphavantage_bars import US_EXCHANGES, ZONE, check_meta
 from stockpipe.producer.sources.alphavantage_client import META, SOURCE, AlphaVantageClient
-from stockpipe.producer.sources.base import Fetch, Payload, QuoteAnswer
+from stockpipe.producer.sources.base import Fetch, Payload, QuoteAnswer, refused_with
 from stockpipe.producer.sources.errors import BadPayload, NoData
 from stockpipe.producer.sources.observed import Observed, to_answer
 from stockpipe.producer.sources.volumes import Volumes
@@ -48,7 +48,8 @@ class AlphaVantageQuotes:
             entitlement="realtime",
         )
         payload = Payload(f"alphavantage TIME_SERIES_INTRADAY {symbol} interval=1min", body)
-        observed = parse_minutes(instrument, payload, at)
+        with refused_with(payload):
+            observed = parse_minutes(instrument, payload, at)
         return to_answer(
             SOURCE, payload.request, [observed], {}, {symbol: instrument}, self._volumes, fetch, self._clock.now()
         )

@@ -1,6 +1,7 @@
 """The interfaces of sources."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -8,7 +9,7 @@ from typing import Protocol
 from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
 from stockpipe.common.contracts.quote import Quote
-from stockpipe.producer.sources.errors import SourceError
+from stockpipe.producer.sources.errors import BadPayload, SourceError
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ class Payload:
 
     request: str
     body: bytes
+
+
+@contextmanager
+def refused_with(payload: Payload) -> Iterator[None]:
+    """Give a BadPayload that is raised inside the payload's body."""
+    try:
+        yield
+    except BadPayload as error:
+        error.body = error.body or payload.body
+        raise
 
 
 @dataclass(frozen=True)

@@ -34,15 +34,23 @@ class SourceUnavailable(SourceError):
 
 
 class BadPayload(SourceError):
-    """The answer can't be understood."""
+    """The answer can't be understood; `body` is what came, without secrets, empty where it isn't known."""
+
+    def __init__(self, source: str, symbol: str | None, reason: str, body: bytes = b"") -> None:
+        super().__init__(source, symbol, reason)
+        self.body = body
 
 
 class NoData(SourceError):
     """The source knows of nothing; `reason` says why.
 
-    `is_empty` says that it knows the symbol and has nothing in this range: there was no trade.
+    `is_empty` says that it knows the symbol and has nothing in this range: there was no trade. `disowned` says that it
+    was asked and has nothing of the symbol at all.
     """
 
-    def __init__(self, source: str, symbol: str | None, reason: str, *, is_empty: bool = False) -> None:
+    def __init__(
+        self, source: str, symbol: str | None, reason: str, *, is_empty: bool = False, disowned: bool = False
+    ) -> None:
         super().__init__(source, symbol, reason)
         self.is_empty = is_empty
+        self.disowned = disowned

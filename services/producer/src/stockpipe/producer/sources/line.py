@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from stockpipe.common.metrics import ProducerMetrics
-from stockpipe.producer.sources.errors import SourceError
+from stockpipe.producer.sources.errors import BadPayload, SourceError
 from stockpipe.producer.sources.health import Health
 from stockpipe.producer.sources.meter import Meter
+from stockpipe.producer.sources.refused_payloads import RefusedPayloads
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -19,12 +20,13 @@ Run = Callable[[Callable[[], T]], "Future[T]"]
 
 @dataclass
 class Line(Generic[S]):
-    """One source of a failover order. A source inside this machine has neither health nor meter."""
+    """One source of a failover order. A source inside this machine has the last three not."""
 
     name: str
     source: S
     health: Health | None = None
     meter: Meter | None = None
+    refused: RefusedPayloads | None = None
 
     def skip(self, metrics: ProducerMetrics) -> tuple[Skip, str] | None:
         """Return why the source isn't asked now, in a word and in words; None if it may be."""
@@ -38,6 +40,11 @@ class Line(Generic[S]):
         return found
 
     @property
+    def cools_down(self) -> bool:
+        """Return whether the source rests after too many failures."""
+        return self.health is not None and self.health.cooling_until() is not None
+
+    @property
     def left(self) -> int:
         """Return how many calls its budget still allows."""
         return 2**31 if self.meter is None else self.meter.left()
@@ -48,6 +55,8 @@ class Line(Generic[S]):
             metrics.fetch_failures.labels(self.name, type(error).__name__).inc()
         if self.health is not None:
             self.health.note(error)
+        if self.refused is not None and isinstance(error, BadPayload) and error.body:
+            self.refused.keep(error)
 
 
 def run_here(job: Callable[[], T]) -> "Future[T]":

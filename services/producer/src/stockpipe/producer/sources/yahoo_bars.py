@@ -28,7 +28,9 @@ class _Meta(msgspec.Struct):
     currency: str | None = None
 
 
-class _Chart(msgspec.Struct):
+class Chart(msgspec.Struct):
+    """What Yahoo says of one symbol."""
+
     meta: _Meta
     rows: list[_Row]
 
@@ -51,13 +53,7 @@ class YahooBars:
         )
 
     def parse_bars(self, query: BarQuery, payload: Payload, fetch: Fetch) -> Parsed:
-        try:
-            chart = msgspec.json.decode(payload.body, type=_Chart)
-        except msgspec.DecodeError as error:
-            raise BadPayload(SOURCE, query.symbol, f"chart can't be read: {error}") from error
-        if chart.meta.symbol != query.symbol:
-            raise BadPayload(SOURCE, query.symbol, f"the answer is about {chart.meta.symbol!r}")
-        currency, divisor = major_unit(SOURCE, query, chart.meta.currency)
+        chart, currency, divisor = read_chart(query, payload)
         zone = calendar.time_zone(query.exchange)
         reader = RowReader(SOURCE, query, fetch, currency, self._settle)
         for row in chart.rows:
@@ -76,6 +72,21 @@ class YahooBars:
                 )
             )
         return reader.parsed()
+
+
+def read_chart(query: BarQuery, payload: Payload) -> tuple[Chart, str, float]:
+    """Return Yahoo's chart, the ISO 4217 code of its currency and what its prices are to be divided by.
+
+    Raises:
+        BadPayload: it can't be read, or is about another symbol or currency.
+    """
+    try:
+        chart = msgspec.json.decode(payload.body, type=Chart)
+    except msgspec.DecodeError as error:
+        raise BadPayload(SOURCE, query.symbol, f"chart can't be read: {error}") from error
+    if chart.meta.symbol != query.symbol:
+        raise BadPayload(SOURCE, query.symbol, f"the answer is about {chart.meta.symbol!r}")
+    return chart, *major_unit(SOURCE, query, chart.meta.currency)
 
 
 def _divided(value: float | None, divisor: float) -> float | None:

@@ -66,6 +66,7 @@ class YahooClient:
         self._data = YfData(session=session) if session is not None else YfData()
         self._meter = meter
         self._statuses: deque[int | None] = deque(maxlen=2)
+        self._body = b""
         self._meter_session()
 
     def chart(self, symbol: str, zone: ZoneInfo, interval: Interval, first: date, last: date, today: date) -> bytes:
@@ -106,7 +107,7 @@ class YahooClient:
             )
             meta = {name: ticker.history_metadata.get(name) for name in _META}
         except self._yfinance.exceptions.YFPricesMissingError as error:
-            raise self._refusal(symbol) or _missing(symbol, ticker, error) from error
+            raise self._refusal(symbol) or self._missing(symbol, ticker, error) from error
         except Exception as error:
             raise self._classified(symbol, error) from error
         if frame.index.tz is None:
@@ -135,6 +136,7 @@ class YahooClient:
 
     def _begin(self) -> None:
         self._statuses.clear()
+        self._body = b""
         # The answers of past ranges are kept there, failed ones too.
         type(self._data).cache_get.cache_clear()
 
@@ -149,6 +151,7 @@ class YahooClient:
                 self._note(None)
                 raise
             self._note(response.status_code)
+            self._body = response.content
             return response
 
         session.request = metered
@@ -177,22 +180,22 @@ class YahooClient:
             return refused
         if isinstance(error, OSError) and not isinstance(error, ValueError):
             return SourceUnavailable(SOURCE, symbol, f"no answer from Yahoo: {_one_line(error)}")
-        return BadPayload(SOURCE, symbol, f"Yahoo's answer can't be read: {type(error).__name__}: {_one_line(error)}")
+        reason = f"Yahoo's answer can't be read: {type(error).__name__}: {_one_line(error)}"
+        return BadPayload(SOURCE, symbol, reason, self._body)
+
+    def _missing(self, symbol: str, ticker: Any, error: Any) -> SourceError:
+        """Tell a clear "there is nothing" from an answer of another shape, behind which a rate limit may hide."""
+        if error.yahoo_reason is not None:
+            return NoData(SOURCE, symbol, f"Yahoo says: {error.yahoo_reason}", disowned=True)
+        if ticker._price_history._history_metadata.get("symbol") == symbol:
+            return NoData(SOURCE, symbol, "Yahoo has no prices in this range and gives no reason", is_empty=True)
+        return BadPayload(SOURCE, symbol, "Yahoo's answer can't be read: no chart in it", self._body)
 
     def _forget_login(self) -> None:
         """Drop cookie and crumb, as a restarted process would: a bad crumb is kept otherwise."""
         self._data._crumb = self._data._cookie = None
         self._data._session.cookies.clear()
         self._yfinance.cache.get_cookie_cache().store("curlCffi", None)
-
-
-def _missing(symbol: str, ticker: Any, error: Any) -> SourceError:
-    """Tell a clear "there is nothing" from an answer of another shape, behind which a rate limit may hide."""
-    if error.yahoo_reason is not None:
-        return NoData(SOURCE, symbol, f"Yahoo says: {error.yahoo_reason}")
-    if ticker._price_history._history_metadata.get("symbol") == symbol:
-        return NoData(SOURCE, symbol, "Yahoo has no prices in this range and gives no reason", is_empty=True)
-    return BadPayload(SOURCE, symbol, "Yahoo's answer can't be read: no chart in it")
 
 
 def _none_if_nan(value: Any) -> Any:

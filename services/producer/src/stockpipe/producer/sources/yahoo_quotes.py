@@ -7,7 +7,7 @@ import msgspec
 
 from stockpipe.common.clock import Clock
 from stockpipe.producer.sources.bars import major_unit
-from stockpipe.producer.sources.base import Fetch, Payload, QuoteAnswer
+from stockpipe.producer.sources.base import Fetch, Payload, QuoteAnswer, refused_with
 from stockpipe.producer.sources.errors import BadPayload, SourceError
 from stockpipe.producer.sources.observed import Observed, to_answer
 from stockpipe.producer.sources.volumes import Volumes
@@ -52,7 +52,8 @@ class YahooQuotes:
     def quotes(self, symbols: Sequence[str], at: datetime, fetch: Fetch) -> QuoteAnswer:
         asked = {symbol: self._instruments[symbol] for symbol in symbols}
         payload = self.fetch_quotes(symbols)
-        observed, failed = parse_quotes(asked, payload)
+        with refused_with(payload):
+            observed, failed = parse_quotes(asked, payload)
         return to_answer(SOURCE, payload.request, observed, failed, asked, self._volumes, fetch, self._clock.now())
 
     def fetch_quotes(self, symbols: Sequence[str]) -> Payload:

@@ -16,6 +16,7 @@ WHERE NOT (daily_open > 0 AND daily_open <= 1e12)
     OR NOT (daily_low > 0 AND daily_low <= 1e12)
     OR NOT (daily_close > 0 AND daily_close <= 1e12)
     OR NOT (adj_close > 0 AND adj_close <= 1e12)
+    OR NOT (split_factor > 0 AND split_factor <= 1e12)
     OR NOT (sma_5 > 0 AND sma_5 <= 1e12)
     OR NOT (sma_15 > 0 AND sma_15 <= 1e12)
     OR NOT (sma_30 > 0 AND sma_30 <= 1e12);

@@ -24,5 +24,7 @@ CREATE TABLE IF NOT EXISTS DAILY_STOCK_METRICS (
     batch_id VARCHAR NOT NULL,
     transform_version INTEGER NOT NULL,
     processed_at TIMESTAMP NOT NULL,
-    exchange VARCHAR
+    exchange VARCHAR,
+    split_factor DOUBLE,
+    actions_as_of DATE
 );
