@@ -47,18 +47,18 @@ def test_too_many_listeners_are_asked_to_come_again(own: ApiSite) -> None:
 
 def test_a_taken_port_is_named(own: ApiSite) -> None:
     with serving(own, "--anonymous-role", "reader") as api:
-        command = [program_path("stockpipe-api"), "serve", "--port", str(api.port)]
+        command = [program_path("stockpipe-api"), "serve", "--listen-port", str(api.port)]
         command += ["--lake-url", own.lake_url, "--warehouse-url", own.url]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert f"PORT={api.port} can't be listened on" in done.stderr.splitlines()[-1]
+    assert f"LISTEN_PORT={api.port} can't be listened on" in done.stderr.splitlines()[-1]
 
 
 def test_without_a_warehouse_it_waits_until_there_is_one(tmp_path: Path, own: ApiSite) -> None:
     snapshot = own.database.with_name(f"{own.database.name}.snapshot")
     away = snapshot.rename(tmp_path / "away")
     (port,) = free_ports(1)
-    command = [program_path("stockpipe-api"), "serve", "--port", str(port), "--anonymous-role", "reader"]
+    command = [program_path("stockpipe-api"), "serve", "--listen-port", str(port), "--anonymous-role", "reader"]
     command += ["--lake-url", own.lake_url, "--warehouse-url", own.url, "--poll-seconds", "0.2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

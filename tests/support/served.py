@@ -31,7 +31,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [program_path("stockpipe-api"), "serve", "--port", str(self.port), *self.flags]
+        command = [program_path("stockpipe-api"), "serve", "--listen-port", str(self.port), *self.flags]
         command += ["--lake-url", self.site.lake_url, "--warehouse-url", self.site.url, "--poll-seconds", "0.2"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

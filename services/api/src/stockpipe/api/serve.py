@@ -60,8 +60,8 @@ def serve(app: FastAPI, settings: ServeSettings, log: Logger) -> None:
     """
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
+        host=settings.listen_host,
+        port=settings.listen_port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -73,4 +73,5 @@ def serve(app: FastAPI, settings: ServeSettings, log: Logger) -> None:
     try:
         _Server(config, log, app.state.news.stop).run()
     except SystemExit:
-        raise ConfigError(f"HOST={settings.host} PORT={settings.port} can't be listened on; choose another") from None
+        address = f"LISTEN_HOST={settings.listen_host} LISTEN_PORT={settings.listen_port}"
+        raise ConfigError(f"{address} can't be listened on; choose another") from None
