@@ -17,7 +17,7 @@ SEED ?= 1
 SECONDS := 600
 SOURCE ?= sample
 
-.PHONY: help demo up test chaos soak check format lock lock-jars clean servers $(FAKESNOW)
+.PHONY: help demo up test chaos soak bench check format lock lock-jars clean servers $(FAKESNOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 
 
 soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highest rate: make soak SECONDS=600
 	@$(BIN)/pytest tests/chaos/soak.py --soak-seconds $(SECONDS)
+
+bench: $(VENV)/.dev ## Ratios to reference programs in the same run
+	@$(BIN)/pytest -s tests/benchmarks
 
 check: $(VENV)/.dev ## Lint, types and import rules only
 	@echo "== ruff"; $(BIN)/ruff check; $(BIN)/ruff format --check
