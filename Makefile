@@ -21,7 +21,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/common/pyproject
 # docker, buildah, or another program with their `build -t NAME -f FILE --build-arg=NAME=VALUE CONTEXT`
 IMAGE_BUILDER ?= docker
 
-.PHONY: help demo up test generated charts-golden chaos soak check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW)
+.PHONY: help demo up test generated charts-golden chaos soak bench check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 
 
 soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highest rate: make soak SECONDS=600
 	@$(BIN)/pytest tests/chaos/soak.py --soak-seconds $(SECONDS)
+
+bench: $(VENV)/.dev ## Ratios to reference programs in the same run
+	@$(BIN)/pytest -s tests/benchmarks
 
 check: $(VENV)/.dev ## Lint, types and import rules only
 	@echo "== ruff"; $(BIN)/ruff check; $(BIN)/ruff format --check

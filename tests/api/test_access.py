@@ -151,7 +151,10 @@ def test_keys_are_made_listed_and_revoked_by_the_command(own: ApiSite, client_of
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"host": "0.0.0.0", "anonymous_role": "operator"}, "ANONYMOUS_ROLE=operator is for a loopback HOST"),
+        (
+            {"listen_host": "0.0.0.0", "anonymous_role": "operator"},
+            "ANONYMOUS_ROLE=operator is for a loopback LISTEN_HOST",
+        ),
         ({"oidc_issuer": "https://id.example"}, "OIDC_ISSUER and OIDC_AUDIENCE go together"),
     ],
 )

@@ -20,7 +20,7 @@ from stockpipe.common.logs import Logger
 from stockpipe.common.warehouse.reader import open_reader
 from stockpipe.producer.sources.sample_data import EXCHANGES, sample_rows
 from support.clocks import ManualClock
-from support.loading import Site
+from support.loading import Site, SnowflakeSite
 from support.processed import Row, daily_row, window_row, write_batch
 from support.waiting import eventually
 
@@ -38,8 +38,8 @@ class ApiSite(Site):
     logged: io.StringIO = field(default_factory=io.StringIO)
 
     def parts(self, **settings: Any) -> Parts:
-        given = {"lake_url": self.lake_url, "warehouse_url": self.url, "poll_seconds": 0.05, **settings}
-        serve = ServeSettings.model_validate(given)
+        places = {name.lower(): value for name, value in self.environment().items()}
+        serve = ServeSettings.model_validate({**places, "poll_seconds": 0.05, **settings})
         log = _log(self.logged)
         return Parts(serve, lambda: open_reader(serve), self.store, ManualClock(NOW), log, CollectorRegistry())
 
@@ -53,8 +53,17 @@ class ApiSite(Site):
         return ApiKeys(self.store).create(f"a {role}", role, ManualClock(NOW))[1]
 
 
+@dataclass
+class SnowflakeApiSite(ApiSite, SnowflakeSite):
+    """The same on Snowflake."""
+
+
 def make_site(folder: Path) -> ApiSite:
-    site = ApiSite(folder)
+    return filled(ApiSite(folder))
+
+
+def filled(site: ApiSite) -> ApiSite:
+    """Make the tables and load the rows."""
     site.migrate()
     site.load(
         write_batch(site.store, "daily", "20130301T220000Z-daily", [row for name in SYMBOLS for row in bars(name)]),
@@ -85,9 +94,9 @@ def bars(symbol: str) -> tuple[Row, ...]:
 def window(number: int, **changes: Any) -> Row:
     """Return the window of AAPL that begins `number` quarters of an hour after the open."""
     price = 430 + number / 10
-    values = {"open": price, "high": price + 0.2, "low": price - 0.2, "close": price + 0.1}
-    start = DAY + timedelta(minutes=15 * number)
-    return window_row(symbol="AAPL", window_start=start, last_offset=1_119 + number, **values | changes)
+    values: Row = {"open": price, "high": price + 0.2, "low": price - 0.2, "close": price + 0.1}
+    values |= {"window_start": DAY + timedelta(minutes=15 * number), "last_offset": 1_119 + number}
+    return window_row(**values | changes)
 
 
 def _log(file: io.StringIO) -> Logger:

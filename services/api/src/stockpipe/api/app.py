@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
@@ -20,8 +21,10 @@ from stockpipe.api.news import News
 from stockpipe.api.oidc import Provider
 from stockpipe.api.problems import Problem, add_handlers
 from stockpipe.api.routes import analytics, health, lineage, operations, page, portfolio, series, symbols
+from stockpipe.api.routes.operations import HOME_EXCHANGE
 from stockpipe.api.settings import ServeSettings
 from stockpipe.api.warehouse import OpenReader, Warehouse
+from stockpipe.common.calendar import is_open
 from stockpipe.common.clock import Clock
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import Logger
@@ -59,9 +62,11 @@ def build_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         looking = asyncio.create_task(news.run())
+        # Calendars take seconds to load; no request should wait for them.
+        calendars = asyncio.create_task(to_thread.run_sync(is_open, HOME_EXCHANGE, parts.clock.now()))
         yield
         news.stop()
-        await looking
+        await asyncio.gather(looking, calendars)
         warehouse.close()
 
     app = FastAPI(

@@ -11,6 +11,8 @@ from stockpipe.common.warehouse.reader import WarehouseReader
 
 POINTS = 40
 """Prices of a sparkline."""
+LEAST_WINDOWS = 8
+"""With fewer of them the sparkline is of sessions."""
 WINDOW_DAYS = timedelta(days=4)
 """Windows older than the newest one by more than this don't tell a symbol's price; its last session does."""
 CLOSE_DAYS = timedelta(days=7)
@@ -87,7 +89,7 @@ def _symbol(symbol: str, windows: list[dict[str, Any]], sessions: list[dict[str,
             change_from=name,
             volume=last["volume_sum_15m"],
             exchange=exchange,
-            spark=[row["close"] for row in windows],
+            spark=[row["close"] for row in windows] if len(windows) >= LEAST_WINDOWS else _closes(sessions),
         )
     last = sessions[-1]
     return SymbolNow(
@@ -100,8 +102,12 @@ def _symbol(symbol: str, windows: list[dict[str, Any]], sessions: list[dict[str,
         change_from=None if last["daily_change"] is None else "previous_close",
         volume=last["daily_volume"],
         exchange=exchange,
-        spark=[row["daily_close"] for row in sessions],
+        spark=_closes(sessions),
     )
+
+
+def _closes(sessions: list[dict[str, Any]]) -> list[float]:
+    return [row["daily_close"] for row in sessions]
 
 
 def _base(windows: list[dict[str, Any]], sessions: list[dict[str, Any]]) -> tuple[float, str]:

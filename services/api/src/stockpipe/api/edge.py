@@ -16,6 +16,7 @@ from stockpipe.common.metrics import ApiMetrics
 
 MAX_BODY_BYTES = 64 * 1024
 STREAM_PATH = "/v1/stream"
+READY_PATH = "/readyz"
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -100,7 +101,7 @@ class Edge:
         self._metrics.requests.labels(path, scope["method"] if route else "any", str(status)).inc()
         if path != STREAM_PATH:
             self._metrics.request_seconds.labels(path).observe(seconds)
-        if status >= 500:
+        if status >= 500 and path != READY_PATH:
             state = scope["state"]
             about = {"request_id": state["request_id"], "reason": state.get("reason", "")}
             self._log.error("request_not_answered", route=path, status=status, **about)

@@ -1,10 +1,11 @@
 """Parameters that routes share, and the schemas of rows, made from the contract."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from stockpipe.api.formats import ARROW, CSV, PARQUET
 from stockpipe.common.contracts.fields import SYMBOL_PATTERN
@@ -29,6 +30,17 @@ _PYTHON: dict[ColumnType, Any] = {
 }
 
 
+def _as_text(value: object) -> object:
+    """Refuse seconds since the epoch, which would pass for a date."""
+    if isinstance(value, int | float) or (isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]*", value)):
+        raise ValueError("write it as 2013-03-01")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_as_text)]
+Instant = Annotated[datetime, BeforeValidator(_as_text)]
+
+
 class Parameters(BaseModel):
     """Query parameters; unknown ones are refused."""
 
@@ -49,8 +61,8 @@ class PageParameters(Parameters):
 class DayRange(Parameters):
     """Sessions from one date to another."""
 
-    first: date | None = Field(None, alias="from", description="First session, included", examples=["2013-01-01"])
-    last: date | None = Field(None, alias="to", description="Last session, included", examples=["2013-03-01"])
+    first: Day | None = Field(None, alias="from", description="First session, included", examples=["2013-01-01"])
+    last: Day | None = Field(None, alias="to", description="Last session, included", examples=["2013-03-01"])
 
 
 class DayPage(PageParameters, DayRange):
@@ -60,10 +72,10 @@ class DayPage(PageParameters, DayRange):
 class TimePage(PageParameters):
     """A page of windows."""
 
-    first: datetime | None = Field(
+    first: Instant | None = Field(
         None, alias="from", description="Earliest start, included; UTC where no zone is given"
     )
-    end: datetime | None = Field(None, alias="to", description="Latest start, not included")
+    end: Instant | None = Field(None, alias="to", description="Latest start, not included")
 
 
 def row_model(name: str, table: Table) -> type[BaseModel]:

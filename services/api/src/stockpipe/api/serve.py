@@ -1,5 +1,7 @@
 """The HTTP server: one process, ended in order."""
 
+import asyncio
+import socket
 from collections.abc import Callable
 from types import FrameType
 
@@ -25,15 +27,17 @@ class _Server(uvicorn.Server):
         self._log = log
         self._on_stop = on_stop
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._log.info("serving", url=f"http://{host}:{port}")
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._on_stop()
-        super().handle_exit(sig, frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature is uvicorn's
+        # Uvicorn would raise the signal again at the end; an end in order is exit code 0.
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._on_stop)
 
 
 def run_serve(settings: ServeSettings) -> int:
@@ -56,8 +60,8 @@ def serve(app: FastAPI, settings: ServeSettings, log: Logger) -> None:
     """
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
+        host=settings.listen_host,
+        port=settings.listen_port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -69,4 +73,5 @@ def serve(app: FastAPI, settings: ServeSettings, log: Logger) -> None:
     try:
         _Server(config, log, app.state.news.stop).run()
     except SystemExit:
-        raise ConfigError(f"HOST={settings.host} PORT={settings.port} can't be listened on; choose another") from None
+        address = f"LISTEN_HOST={settings.listen_host} LISTEN_PORT={settings.listen_port}"
+        raise ConfigError(f"{address} can't be listened on; choose another") from None

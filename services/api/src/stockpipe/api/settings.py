@@ -16,10 +16,12 @@ class ServeSettings(LakeSettings, WarehouseSettings):
     ANONYMOUS_ROLE says so.
     """
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container")
-    port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on; 0 = a free one, which the log names")
+    listen_host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container")
+    listen_port: int = Field(
+        8000, ge=0, le=65535, description="TCP port to listen on; 0 = a free one, which the log names"
+    )
     anonymous_role: Literal["none", "reader", "operator"] = Field(
-        "none", description="What a caller without a key may do; operator only on a loopback HOST"
+        "none", description="What a caller without a key may do; operator only on a loopback LISTEN_HOST"
     )
     oidc_issuer: str | None = Field(None, description="URL of the OpenID Connect provider whose tokens are accepted")
     oidc_audience: str | None = Field(None, description="Audience that its tokens must name")
@@ -39,11 +41,12 @@ class ServeSettings(LakeSettings, WarehouseSettings):
     )
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes, for lineage")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars, for lineage")
+    kafka_topic_actions: str = Field("stock-market-actions", description="Topic of splits and dividends, for lineage")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.anonymous_role == "operator" and not _is_loopback(self.host):
-            raise ValueError(f"ANONYMOUS_ROLE=operator is for a loopback HOST; {self.host!r} is none")
+        if self.anonymous_role == "operator" and not _is_loopback(self.listen_host):
+            raise ValueError(f"ANONYMOUS_ROLE=operator is for a loopback LISTEN_HOST; {self.listen_host!r} is none")
         if bool(self.oidc_issuer) != bool(self.oidc_audience):
             raise ValueError("OIDC_ISSUER and OIDC_AUDIENCE go together; set both or none")
         return self

@@ -36,6 +36,7 @@ class TraceSettings(LakeSettings, WarehouseSettings):
     )
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars")
+    kafka_topic_actions: str = Field("stock-market-actions", description="Topic of splits and dividends")
     as_json: bool = Field(False, validation_alias="json", description="Print one JSON object instead of text")
 
 

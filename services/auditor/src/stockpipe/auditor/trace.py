@@ -16,7 +16,9 @@ def trace(settings: TraceSettings, store: ObjectStore, reader: WarehouseReader) 
     """
     match settings.day, settings.window_start:
         case day, None if day:
-            return trace_daily(store, reader, settings.kafka_topic_batch, settings.symbol, day)
+            return trace_daily(
+                store, reader, settings.kafka_topic_batch, settings.kafka_topic_actions, settings.symbol, day
+            )
         case None, start if start:
             return trace_window(store, reader, settings.kafka_topic_realtime, settings.symbol, start)
     raise ConfigError("give either DATE (--date) or WINDOW_START (--window-start)")

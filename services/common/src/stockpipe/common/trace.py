@@ -56,17 +56,19 @@ class Trace:
     sources: list[Source]
 
 
-def trace_daily(store: ObjectStore, reader: WarehouseReader, topic: str, symbol: str, day: date) -> Trace:
-    """Walk the row of DAILY_STOCK_METRICS of `symbol` and session `day` back; `topic` is that of daily bars.
+def trace_daily(
+    store: ObjectStore, reader: WarehouseReader, bars_topic: str, actions_topic: str, symbol: str, day: date
+) -> Trace:
+    """Walk the row of DAILY_STOCK_METRICS of `symbol` and session `day` back to its bars and their splits.
 
     Raises:
         NotTraced: there is no such row, or a step of its way is missing.
     """
     row = _warehouse_row(reader, DAILY_STOCK_METRICS, symbol, day)
     loaded, batch = _batch(store, reader, DAILY_STOCK_METRICS, str(row["batch_id"]))
-    sources = _bars(store, topic, batch, symbol, day)
+    sources = _bars(store, bars_topic, batch, symbol, day)
     if sources:
-        sources += _actions(store, batch, symbol, sources[0].moment)
+        sources += _actions(store, actions_topic, batch, symbol, sources[0].moment)
     return _trace(DAILY_STOCK_METRICS, row, loaded, batch, sources)
 
 
@@ -135,11 +137,12 @@ def _bars(store: ObjectStore, topic: str, batch: ProcessedManifest, symbol: str,
     return [newest[moment][1] for moment in sorted(newest)[-DAILY_ROWS:]]
 
 
-def _actions(store: ObjectStore, batch: ProcessedManifest, symbol: str, oldest: str) -> list[Source]:
+def _actions(store: ObjectStore, topic: str, batch: ProcessedManifest, symbol: str, oldest: str) -> list[Source]:
     """Return the versions of splits and dividends after the `oldest` bar that the batch saw."""
+    if not batch.also_read:
+        return []
     found = [
         source
-        for topic in {entry.topic for entry in batch.also_read}
         for manifest in raw_manifests(store, topic)
         if _read_by(batch.also_read, manifest)
         for _row, source in _rows("actions", store, manifest, symbol, "ex_date")

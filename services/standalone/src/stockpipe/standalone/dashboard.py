@@ -18,7 +18,7 @@ def start_dashboard(pipeline: Pipeline, clock: Clock) -> str:
     """
     (port,) = free_ports(1)
     address = f"http://127.0.0.1:{port}"
-    flags = ["--port", str(port), "--anonymous-role", "operator", "--poll-seconds", "1"]
+    flags = ["--listen-port", str(port), "--anonymous-role", "operator", "--poll-seconds", "1"]
     process = pipeline.start("api", program("api", "serve", *flags))
     pipeline.start("auditor-watch", program("auditor", "watch", "--audit-seconds", "30"))
     deadline = clock.monotonic() + START_SECONDS

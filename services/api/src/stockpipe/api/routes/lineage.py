@@ -1,7 +1,7 @@
 """Where a number came from: a row's batch, raw objects, Kafka offsets and requests."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -13,8 +13,9 @@ from stockpipe.api.access import require_reader
 from stockpipe.api.answers import Answers
 from stockpipe.api.dependencies import answers_of, known_symbol
 from stockpipe.api.formats import JSON, negotiate
-from stockpipe.api.parameters import Parameters, Symbol
+from stockpipe.api.parameters import Day, Instant, Parameters, Symbol
 from stockpipe.api.problems import documented
+from stockpipe.api.settings import ServeSettings
 from stockpipe.api.warehouse import Warehouse
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, REALTIME_STOCK_ANALYTICS
 from stockpipe.common.lake.store import ObjectStore
@@ -80,15 +81,15 @@ Maker = Annotated[Answers, Depends(answers_of)]
 async def daily_lineage(
     request: Request,
     symbol: Symbol,
-    day: Annotated[date, Path(description="Session", examples=["2013-03-01"])],
+    day: Annotated[Day, Path(description="Session", examples=["2013-03-01"])],
     limit: Limit,
     answers: Maker,
 ) -> Response:
     """Walk a row of DAILY_STOCK_METRICS back to its batch, raw objects, Kafka offsets and requests."""
-    topic = request.app.state.settings.kafka_topic_batch
+    settings: ServeSettings = request.app.state.settings
 
     def walk(store: ObjectStore, reader: WarehouseReader) -> Trace:
-        return trace_daily(store, reader, topic, symbol, day)
+        return trace_daily(store, reader, settings.kafka_topic_batch, settings.kafka_topic_actions, symbol, day)
 
     return await _answer(request, answers, symbol, limit.limit, DAILY_STOCK_METRICS.database, walk)
 
@@ -102,15 +103,15 @@ async def daily_lineage(
 async def window_lineage(
     request: Request,
     symbol: Symbol,
-    window_start: Annotated[datetime, Path(description="Start of the window", examples=["2013-03-01T15:00:00Z"])],
+    window_start: Annotated[Instant, Path(description="Start of the window", examples=["2013-03-01T15:00:00Z"])],
     limit: Limit,
     answers: Maker,
 ) -> Response:
     """Walk a row of REALTIME_STOCK_ANALYTICS back to its batch, raw objects, Kafka offsets and requests."""
-    topic = request.app.state.settings.kafka_topic_realtime
+    settings: ServeSettings = request.app.state.settings
 
     def walk(store: ObjectStore, reader: WarehouseReader) -> Trace:
-        return trace_window(store, reader, topic, symbol, window_start)
+        return trace_window(store, reader, settings.kafka_topic_realtime, symbol, window_start)
 
     return await _answer(request, answers, symbol, limit.limit, REALTIME_STOCK_ANALYTICS.database, walk)
 

@@ -12,7 +12,7 @@ from stockpipe.api.analytics.performance import returns
 from stockpipe.api.analytics.risk import portfolio_risk
 from stockpipe.api.dependencies import known_symbol
 from stockpipe.api.history import common_days, read_history
-from stockpipe.api.parameters import SymbolText
+from stockpipe.api.parameters import Day, SymbolText
 from stockpipe.api.problems import ApiProblem, documented
 from stockpipe.api.warehouse import Warehouse
 
@@ -47,7 +47,7 @@ class Portfolio(BaseModel):
     benchmark: SymbolText | None = Field(None, description="Symbol that beta is measured against")
     confidence: float = Field(0.95, ge=0.5, le=0.999, description="Of the value at risk")
     sessions: int = Field(252, ge=LEAST_RETURNS, le=2520, description="Past sessions that the risk is taken from")
-    until: date | None = Field(None, description="Last session to look at (default: the newest)")
+    until: Day | None = Field(None, description="Last session to look at (default: the newest)")
 
 
 class ValuedHolding(BaseModel):
@@ -73,7 +73,7 @@ class PortfolioRisk(BaseModel):
     beta: float | None = Field(description="Against the benchmark; null without one, or if it doesn't move")
 
 
-@router.post("/portfolio", summary="Value and risk of holdings", responses=documented(404, 413))
+@router.post("/portfolio", summary="Value and risk of holdings", responses=documented(400, 404, 413))
 async def portfolio(request: Request, wanted: Portfolio) -> PortfolioRisk:
     """Value holdings at their last close and measure the risk of today's weights over past returns."""
     names = [holding.symbol for holding in wanted.holdings]

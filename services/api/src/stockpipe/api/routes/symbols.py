@@ -35,7 +35,7 @@ class SymbolRow(BaseModel):
     )
     volume: int = Field(description="Shares in the last 15 minutes (realtime) or the last session (daily)")
     exchange: str | None = Field(description="Primary listing, ISO 10383 MIC")
-    spark: list[float] = Field(description="The last prices, oldest first: of windows, or of sessions")
+    spark: list[float] = Field(description="The last prices, oldest first: of windows, or of sessions if those are few")
 
 
 class SymbolParameters(Parameters):

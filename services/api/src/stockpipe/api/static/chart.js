@@ -70,7 +70,7 @@ export class Chart {
       },
       grid: { vertLines: { color: css("--grid") }, horzLines: { color: css("--grid") } },
       rightPriceScale: { borderVisible: false },
-      timeScale: { borderVisible: false, timeVisible: this.mode === "intraday", secondsVisible: false, rightOffset: 2, minBarSpacing: 0.05 },
+      timeScale: { borderVisible: false, timeVisible: this.mode === "intraday", secondsVisible: false, rightOffset: 2, minBarSpacing: 0.05, maxBarSpacing: 42 },
       crosshair: { mode: L.CrosshairMode.Normal, vertLine: { color: css("--dim"), labelBackgroundColor: css("--accent") }, horzLine: { color: css("--dim"), labelBackgroundColor: css("--accent") } },
       kineticScroll: { mouse: true },
     }));

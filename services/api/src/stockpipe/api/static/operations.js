@@ -7,9 +7,7 @@ const at = (id) => document.getElementById(id);
 const mark = (bad, text) => element("span", { class: bad ? "badge bad" : "badge good", text });
 
 export async function showOperations() {
-  const [fresh, books] = await Promise.all([get("/v1/freshness"), get("/v1/books").catch((problem) => problem)]);
-  showFreshness(fresh);
-  showBooks(books);
+  await Promise.all([get("/v1/freshness").then(showFreshness), get("/v1/books").catch((problem) => problem).then(showBooks)]);
 }
 
 function showFreshness(fresh) {

@@ -1,0 +1,81 @@
+"""The program itself: its stream live, its end in order, its command line."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+from stockpipe.standalone.ports import free_ports
+from support.api import WINDOWS, ApiSite, window
+from support.processed import write_batch
+from support.programs import program_path
+from support.served import serving
+
+
+def test_a_new_batch_reaches_a_listening_client(own: ApiSite) -> None:
+    with serving(own, "--anonymous-role", "reader") as api, httpx.stream("GET", f"{api.url}/v1/stream") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith("event")) == "event: symbols"
+        own.load(write_batch(own.store, "realtime_live", "20130301T220000Z-more", [window(WINDOWS)]))
+        assert next(line for line in lines if line.startswith("event")) == "event: batches"
+        assert "20130301T220000Z-more" in next(lines)
+
+
+def test_sigterm_ends_it_in_order_streams_included(own: ApiSite) -> None:
+    with serving(own, "--anonymous-role", "reader") as api, httpx.stream("GET", f"{api.url}/v1/stream") as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        began = time.monotonic()
+        assert api.stop() == 0
+        list(lines)
+        assert time.monotonic() - began < 8
+        assert [event["event"] for event in api.events()] == ["serving", "stopped"]
+
+
+def test_too_many_listeners_are_asked_to_come_again(own: ApiSite) -> None:
+    with (
+        serving(own, "--anonymous-role", "reader", "--stream-clients", "1") as api,
+        httpx.stream("GET", f"{api.url}/v1/stream") as answer,
+    ):
+        lines = answer.iter_lines()
+        next(lines)
+        refused = httpx.get(f"{api.url}/v1/stream")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+
+
+def test_a_taken_port_is_named(own: ApiSite) -> None:
+    with serving(own, "--anonymous-role", "reader") as api:
+        command = [program_path("stockpipe-api"), "serve", "--listen-port", str(api.port)]
+        command += ["--lake-url", own.lake_url, "--warehouse-url", own.url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"LISTEN_PORT={api.port} can't be listened on" in done.stderr.splitlines()[-1]
+
+
+def test_without_a_warehouse_it_waits_until_there_is_one(tmp_path: Path, own: ApiSite) -> None:
+    snapshot = own.database.with_name(f"{own.database.name}.snapshot")
+    away = snapshot.rename(tmp_path / "away")
+    (port,) = free_ports(1)
+    command = [program_path("stockpipe-api"), "serve", "--listen-port", str(port), "--anonymous-role", "reader"]
+    command += ["--lake-url", own.lake_url, "--warehouse-url", own.url, "--poll-seconds", "0.2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = next(process.stderr)
+        seen = first if "poll_failed" in first else next(line for line in process.stderr if "poll_failed" in line)
+        assert "has nothing to read yet" in seen
+        ready = f"http://127.0.0.1:{port}/readyz"
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                assert httpx.get(ready).status_code == 503
+                break
+            except httpx.ConnectError:
+                continue
+        away.rename(snapshot)
+        while httpx.get(ready).status_code != 200:
+            assert time.monotonic() < deadline
+        process.terminate()
+        process.stderr.read()
+    assert process.returncode == 0
