@@ -26,6 +26,11 @@ WRONG = [
         "lake.caSecret.name=ca,lake.endpoint=https://minio",
         "can't be used with spark.mode operator.*: set spark.mode to local",
     ),
+    (
+        SMALL,
+        "metrics.alertmanager.slack.secret.name=slack",
+        "set metrics.alertmanager.slack.channel, such as #stock-pipeline",
+    ),
     (SMALL, "image.tag=latest", "image.tag is latest: set it to a version"),
     (SMALL, "images.producer=stockpipe/producer", "images.producer .* give it a tag other than latest"),
     (SMALL, "images.producer=stockpipe/producer:latest", "images.producer .* give it a tag other than latest"),
