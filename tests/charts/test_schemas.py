@@ -56,7 +56,7 @@ def strict(schema: Any) -> Any:
     if isinstance(schema, list):
         return [strict(each) for each in schema]
     if isinstance(schema, str):
-        return schema.replace("^(?i)", "(?i)^")  # Go's way to write it
+        return "(?i)" + schema.replace("(?i)", "") if "(?i)" in schema else schema  # Go's flag may stand anywhere
     if not isinstance(schema, dict):
         return schema
     if schema.get("x-kubernetes-int-or-string"):

@@ -32,6 +32,11 @@ WRONG = [
         "lake.credentials=role,lake.endpoint=",
         "set identities.producer.roleArn to arn:aws:iam::<account>:role/<name>",
     ),
+    (
+        SMALL,
+        "metrics.alertmanager.slack.secret.name=slack",
+        "set metrics.alertmanager.slack.channel, such as #stock-pipeline",
+    ),
     (SMALL, "image.tag=latest", "image.tag is latest: set it to a version"),
     (SMALL, "images.producer=stockpipe/producer", "images.producer .* give it a tag other than latest"),
     (SMALL, "images.producer=stockpipe/producer:latest", "images.producer .* give it a tag other than latest"),

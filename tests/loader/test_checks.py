@@ -1,19 +1,21 @@
 """Every check names itself and the rows it found; a failed one keeps the whole batch out."""
 
-import itertools
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from stockpipe.common.contracts.manifests import DatasetName
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, DATASETS, REALTIME_STOCK_ANALYTICS
-from stockpipe.loader.checks import ChecksFailed, parse_checks
+from stockpipe.common.warehouse.ledger import DATABASES
+from stockpipe.common.warehouse.quality import data_quality_results
+from stockpipe.loader.checks import ChecksFailed, Result, parse_checks
 from stockpipe.loader.load import load_batch
+from stockpipe.loader.quality import write_results
 from stockpipe.loader.tables import all_tables, sql_of
 from stockpipe.loader.warehouse import Session
 from support.loading import DIALECTS, MakeSite, Site
@@ -83,10 +85,11 @@ class Bench:
     def __init__(self, site: Site, session: Session) -> None:
         self._site = site
         self._session = session
-        self._numbers = itertools.count()
+        self._number = 0
 
     def load(self, dataset: DatasetName, *rows: Row) -> dict[str, int]:
-        batch_id = f"20240514T150000Z-{next(self._numbers)}"
+        self._number += 1
+        batch_id = self.newest
         file = write_file(self._site.store, f"processed/{batch_id}.parquet", dataset, rows)
         manifest = manifest_of(dataset, batch_id, [file])
         return load_batch(self._session, self._site.store, manifest, self._site.clock).warnings
@@ -96,12 +99,40 @@ class Bench:
         with pytest.raises(ChecksFailed) as raised:
             self.load(dataset, *rows)
         assert self._everything() == before
+        found = dict(re.findall(r"(?:: |; )(\w+) \([^)]+\): (\d+)", str(raised.value)))
+        assert {name: str(rows) for name, rows in self.failed().items()} == found
         return str(raised.value)
+
+    def write(self, dataset: DatasetName, at: datetime, *results: Result) -> None:
+        """Write results of the newest batch as a later try does."""
+        with self._session.transaction():
+            write_results(self._session, manifest_of(dataset, self.newest, []), results, at.replace(tzinfo=None))
+
+    def failed(self) -> dict[str, int]:
+        """Return the rows that the fail checks found in the newest batch, as DATA_QUALITY_RESULTS has them."""
+        return {name: rows for name, _level, rows, status in self.results(self.newest) if status == "failed"}
+
+    @property
+    def newest(self) -> str:
+        return f"20240514T150000Z-{self._number}"
+
+    def results(self, batch_id: str) -> list[tuple[str, str, int, str]]:
+        tables = [self._site.qualified(data_quality_results(database)) for database in DATABASES]
+        found = [
+            self._session.fetch(
+                f'SELECT check_name, severity, "rows", status FROM {table} '
+                "WHERE batch_id = :batch_id ORDER BY check_name",
+                {"batch_id": batch_id},
+            )
+            for table in tables
+        ]
+        return [(name, level, int(rows), status) for each in found for name, level, rows, status in each]
 
     def _everything(self) -> list[object]:
         return [
             self._session.fetch(f"SELECT * FROM {self._site.qualified(table)} ORDER BY {', '.join(table.key)}")
             for table in all_tables()
+            if table.name != "DATA_QUALITY_RESULTS"
         ]
 
 
@@ -180,14 +211,77 @@ def test_times_within_the_tolerance_pass(bench: Bench) -> None:
 
 @ON_BOTH
 def test_old_rows_are_loaded_with_a_warning(bench: Bench) -> None:
-    assert bench.load("daily", daily_row(date=date(2024, 5, 6)), daily_row(date=date(2024, 5, 3))) == {"fresh": 2}
+    old = [daily_row(date=date(2024, 5, day)) for day in (3, 6)]
+    assert bench.load("daily", *old) == {"fresh": 2}
     old_window = window_row(window_start=START - timedelta(hours=1))
     assert bench.load("realtime", old_window) == {"fresh": 1}
 
 
 def test_fresh_rows_give_no_warning(bench: Bench) -> None:
-    assert bench.load("daily", daily_row(date=date(2024, 5, 7)), daily_row(date=date(2014, 5, 7))) == {}
+    old = daily_row(date=date(2014, 5, 7), symbol="OLD")
+    assert bench.load("daily", daily_row(date=date(2024, 5, 7)), old) == {}
     assert bench.load("realtime", window_row()) == {}
+
+
+ODD_DAILY: list[tuple[str, Row]] = [
+    ("adjusted", {"adj_close": None}),
+    ("actions_named", {"split_factor": 4.0}),
+    ("unexplained_jump", {"daily_change_pct": -50.0, "daily_return": -0.5}),
+    ("unexplained_jump", {"daily_change_pct": 100.0, "daily_return": 1.0}),
+    ("volume_anomaly", {"daily_volume": 0}),
+    ("volume_anomaly", {"volume_ratio": 10.5}),
+]
+ODD_WINDOW: list[tuple[str, Row]] = [
+    ("deviation_known", {"volatility_15m": None}),
+    ("price_jump", {"low": 150.0}),
+    ("volume_anomaly", {"volume_sum_15m": 0}),
+]
+NOT_ODD: list[Row] = [
+    {"daily_change_pct": -50.0, "daily_return": 0.001},  # a special dividend, which the adjusted close knows
+    {"split_factor": 4.0, "actions_as_of": date(2024, 5, 10)},
+    {"volume_ratio": 9.9},
+]
+
+
+@ON_BOTH
+def test_odd_rows_are_loaded_and_counted_by_check(bench: Bench) -> None:
+    odd = [daily_row(symbol=f"S{number}", **changes) for number, (_, changes) in enumerate(ODD_DAILY)]
+    fine = [daily_row(symbol=f"F{number}", **changes) for number, changes in enumerate(NOT_ODD)]
+    assert bench.load("daily", *odd, *fine) == Counter(check for check, _ in ODD_DAILY)
+    windows = [window_row(symbol=f"S{number}", **changes) for number, (_, changes) in enumerate(ODD_WINDOW)]
+    assert bench.load("realtime", *windows, window_row(record_count_15m=1, volatility_15m=None)) == Counter(
+        check for check, _ in ODD_WINDOW
+    )
+
+
+@ON_BOTH
+def test_sessions_that_the_exchange_had_and_the_batch_has_not_are_counted(bench: Bench) -> None:
+    days = [date(2024, 3, 26), date(2024, 3, 28), date(2024, 4, 2)]  # Good Friday and a weekend, but no 27th and no 1st
+    assert bench.load("daily", *(daily_row(date=day) for day in days))["sessions"] == 2
+    london = [daily_row(date=day, exchange="XLON") for day in days]  # closed on Easter Monday as well
+    assert bench.load("daily", *london)["sessions"] == 1
+    unknown = [daily_row(date=day, exchange=exchange) for day, exchange in zip(days, [None, "NONE", None], strict=True)]
+    assert "sessions" not in bench.load("daily", *unknown)
+
+
+@ON_BOTH
+def test_every_check_of_a_day_s_batch_has_its_row_and_of_a_micro_batch_only_what_was_found(bench: Bench) -> None:
+    bench.load("daily", daily_row(daily_volume=0))
+    results = {name: (level, rows, status) for name, level, rows, status in bench.results(bench.newest)}
+    assert results.keys() == {"row_count", "sessions", *(check.name for check in sql_of(DAILY_STOCK_METRICS).checks)}
+    assert results.pop("volume_anomaly") == ("warn", 1, "warned")
+    assert {(rows, status) for _level, rows, status in results.values()} == {(0, "passed")}
+    bench.load("realtime_live", window_row(), window_row(symbol="B", low=150.0))
+    assert bench.results(bench.newest) == [("price_jump", "warn", 1, "warned")]
+
+
+@ON_BOTH
+def test_a_micro_batch_that_passes_at_a_later_try_leaves_no_failure(bench: Bench) -> None:
+    bench.failures("realtime_live", window_row(volume_sum_15m=-1))
+    assert bench.failed() == {"volumes": 1}
+    bench.write("realtime_live", NOW + timedelta(minutes=1), Result("volumes", "fail", 0))
+    assert bench.failed() == {}
+    assert ("volumes", "fail", 0, "passed") in bench.results(bench.newest)
 
 
 @pytest.mark.parametrize(

@@ -160,12 +160,14 @@ def test_migrate_tells_what_it_did(program: Program, tmp_path: Path) -> None:
     assert program("migrate", "--warehouse-url", url)[1].splitlines() == [
         "STOCKMARKETBATCH.DAILY_STOCK_METRICS: created",
         "STOCKMARKETBATCH.LOADED_BATCHES: created",
+        "STOCKMARKETBATCH.DATA_QUALITY_RESULTS: created",
         "STOCKMARKETSTREAM.REALTIME_STOCK_ANALYTICS: created",
         "STOCKMARKETSTREAM.LOADED_BATCHES: created",
+        "STOCKMARKETSTREAM.DATA_QUALITY_RESULTS: created",
     ]
     code, out, _ = program("migrate", "--warehouse-url", url)
     assert code == 0
-    assert out.count(": up to date\n") == 4
+    assert out.count(": up to date\n") == 6
 
 
 def test_check_connection_is_one_line(program: Program) -> None:
@@ -174,7 +176,8 @@ def test_check_connection_is_one_line(program: Program) -> None:
     batch, stream = "STOCKMARKETBATCH", "STOCKMARKETSTREAM"
     assert out == (
         f"{program.site.url}: reachable; DuckDB {duckdb.__version__}; tables present: {batch}.DAILY_STOCK_METRICS, "
-        f"{batch}.LOADED_BATCHES, {stream}.REALTIME_STOCK_ANALYTICS, {stream}.LOADED_BATCHES\n"
+        f"{batch}.LOADED_BATCHES, {batch}.DATA_QUALITY_RESULTS, {stream}.REALTIME_STOCK_ANALYTICS, "
+        f"{stream}.LOADED_BATCHES, {stream}.DATA_QUALITY_RESULTS\n"
     )
     program.site.execute("DROP TABLE STOCKMARKETBATCH.LOADED_BATCHES")
     code, out, _ = program("check-connection")

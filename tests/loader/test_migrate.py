@@ -22,8 +22,10 @@ def test_every_table_is_made_then_nothing_is_left_to_do(site: Site) -> None:
     assert names == [
         DAILY,
         "STOCKMARKETBATCH.LOADED_BATCHES",
+        "STOCKMARKETBATCH.DATA_QUALITY_RESULTS",
         "STOCKMARKETSTREAM.REALTIME_STOCK_ANALYTICS",
         "STOCKMARKETSTREAM.LOADED_BATCHES",
+        "STOCKMARKETSTREAM.DATA_QUALITY_RESULTS",
     ]
 
 

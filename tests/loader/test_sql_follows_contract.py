@@ -8,12 +8,13 @@ import pytest
 
 from stockpipe.common.contracts.tables import DATASETS, Table
 from stockpipe.common.warehouse.ledger import loaded_batches
+from stockpipe.common.warehouse.quality import data_quality_results
 from stockpipe.loader.duckdb_warehouse import _NATIVE
 from stockpipe.loader.tables import sql_of
 from stockpipe.loader.warehouse import bind
 
 BATCH_TABLES = tuple({dataset.table.name: dataset.table for dataset in DATASETS.values()}.values())
-ALL_TABLES = (*BATCH_TABLES, loaded_batches("STOCKMARKETBATCH"))
+ALL_TABLES = (*BATCH_TABLES, loaded_batches("STOCKMARKETBATCH"), data_quality_results("STOCKMARKETBATCH"))
 
 
 def names_in(text: str) -> list[str]:

@@ -22,6 +22,7 @@ from stockpipe.common.lake.manifests import commit_processed
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.metrics import LoaderMetrics
 from stockpipe.common.warehouse.duckdb_file import DuckDBFile
+from stockpipe.common.warehouse.quality import data_quality_results
 from stockpipe.loader import duckdb_warehouse
 from stockpipe.loader.duckdb_snapshot import publish
 from stockpipe.loader.duckdb_warehouse import DuckDBWarehouse
@@ -152,6 +153,20 @@ def test_a_bad_batch_is_reported_and_tried_again_ever_later(watch: Watch) -> Non
     assert errors[0]["batch_id"] == "20240514T140000Z-bad"
     assert "found no object" in errors[0]["error"]
     assert [event["retry_seconds"] for event in errors] == [10, 20, 40, 80, 160, 320, 640, 900]
+
+
+def test_a_check_that_refuses_a_batch_is_counted_by_name_and_written_down(watch: Watch) -> None:
+    write_batch(watch.site.store, "daily", "20240514T150000Z-a", [daily_row(daily_volume=-1, daily_low=0.0)])
+    watch.poll()
+    refused = {
+        check: watch.metric("checks_failed_total", dataset="daily", check=check) for check in ("volumes", "prices")
+    }
+    assert refused == {"volumes": 1, "prices": 1}
+    assert watch.metric("checks_failed_total", dataset="daily", check="unique_key") == 0
+    results = watch.site.rows(data_quality_results("STOCKMARKETBATCH"))
+    failed = [(row["batch_id"], row["check_name"]) for row in results if row["status"] == "failed"]
+    assert failed == [("20240514T150000Z-a", "prices"), ("20240514T150000Z-a", "volumes")]
+    assert watch.site.ledger() == []
 
 
 def test_a_batch_that_was_mended_is_loaded(watch: Watch) -> None:

@@ -33,7 +33,7 @@ PLATFORM = {
 """Metrics that others export."""
 PARTS = ("Meaning", "First look", "Commands", "Remedy", "Verify")
 _METRIC = re.compile(r"\b([a-z][a-z_]*(?::[a-z0-9_:]+)?)(?=[{\[ )]|$)")
-_NO_METRICS = re.compile(r"\b(?:by|on|ignoring|without)\s*\([^)]*\)|\{[^}]*\}|\"[^\"]*\"|\[[^]]*\]")
+_NO_METRICS = re.compile(r"\b(?:by|on|ignoring|without|group_left)\s*\([^)]*\)|\{[^}]*\}|\"[^\"]*\"|\[[^]]*\]")
 _WORDS = {"and", "or", "unless", "by", "on", "without", "ignoring", "sum", "max", "min", "count", "vector", "time"}
 
 RULE_GROUPS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"]

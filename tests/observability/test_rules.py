@@ -44,6 +44,14 @@ def refused(rejected: int) -> dict[str, str]:
     }
 
 
+def odd_rows(found: int) -> dict[str, str]:
+    return {
+        'stockpipe_loader_check_warnings_total{dataset="daily",check="sessions"}': f"0+{found}x60",
+        'stockpipe_loader_rows_total{dataset="daily",outcome="inserted"}': "0+900x60",
+        'stockpipe_loader_rows_total{dataset="daily",outcome="stale"}': "0+100x60",
+    }
+
+
 def sources(*cooling: int) -> dict[str, str]:
     return {f'stockpipe_producer_source_cooling{{source="s{n}"}}': f"{each}x60" for n, each in enumerate(cooling)}
 
@@ -97,6 +105,13 @@ PLAIN = [
     ),
     Case("a batch can't be loaded", {FAILED_LOADS: "0+1x60", BATCHES: "1x60"}, {4: [], 30: ["LoadingFails"]}),
     Case("a batch is loaded at the second try", {FAILED_LOADS: "0 1x60", BATCHES: "1x3 0x60"}, {10: [], 30: []}),
+    Case(
+        "a check refuses a batch at every try",
+        {'stockpipe_loader_checks_failed_total{dataset="daily",check="prices"}': "_x4 1+1x20"},
+        {4: [], 15: ["ChecksFail"]},
+    ),
+    Case("a tenth of the rows is odd", odd_rows(100), {10: [], 40: ["ManyCheckWarnings"]}),
+    Case("one row in a hundred is odd", odd_rows(10), {60: []}),
     Case("the daily run failed", {JOB: "0x5 1x20"}, {9: [], 12: ["BatchJobFailed"]}),
     Case(
         "a source's calls are nearly used up",

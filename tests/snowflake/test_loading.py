@@ -67,10 +67,10 @@ def test_loaders_at_once_load_each_batch_once(site: SnowflakeSite, monkeypatch: 
     ]
     together, check = threading.Barrier(4), checks.run_checks
 
-    def check_then_wait(*arguments: Any) -> dict[str, int]:
-        warnings = check(*arguments)
+    def check_then_wait(*arguments: Any) -> tuple[checks.Result, ...]:
+        results = check(*arguments)
         together.wait(timeout=60)
-        return warnings
+        return results
 
     monkeypatch.setattr(load, "run_checks", check_then_wait)
 

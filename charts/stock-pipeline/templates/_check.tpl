@@ -34,6 +34,11 @@
 {{- if and $lake.caSecret.name (eq $values.spark.mode "operator") }}
 {{- fail "lake.caSecret.name can't be used with spark.mode operator, whose executors trust public certificates only: set spark.mode to local, or give the bucket a public certificate" }}
 {{- end }}
+{{- with $values.metrics.alertmanager.slack }}
+{{- if and .secret.name (not .channel) }}
+{{- fail "metrics.alertmanager.slack.secret.name is set without a channel: set metrics.alertmanager.slack.channel, such as #stock-pipeline" }}
+{{- end }}
+{{- end }}
 {{- if eq $values.image.tag "latest" }}
 {{- fail "image.tag is latest: set it to a version, so that a roll-back finds the image again" }}
 {{- end }}

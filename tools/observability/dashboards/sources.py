@@ -85,7 +85,7 @@ SOURCES = Board(
             "Differences between two sources, by field",
             "Bars that differ by more than the tolerance.",
             PER_SECOND,
-            "LoadingFails",
+            "ManyCheckWarnings",
             (
                 "sum by (source, other, field) (rate(stockpipe_producer_cross_check_differences_total{$ns}[15m]))",
                 "{{source}} {{other}} {{field}}",

@@ -67,10 +67,17 @@ WAREHOUSE = Board(
             ("sum by (dataset) (rate(stockpipe_loader_failures_total{$ns}[5m]))", "{{dataset}}"),
         ),
         sometimes(
+            "Batches that fail checks refused, by check",
+            "Tries; DATA_QUALITY_RESULTS has the batch, the rows and when.",
+            PER_SECOND,
+            "ChecksFail",
+            ("sum by (dataset, check) (rate(stockpipe_loader_checks_failed_total{$ns}[15m]))", "{{dataset}} {{check}}"),
+        ),
+        sometimes(
             "Rows that warn checks found, by check",
             "They were loaded; DATA_QUALITY_RESULTS has the batch of each.",
             PER_SECOND,
-            "LoadingFails",
+            "ManyCheckWarnings",
             (
                 "sum by (dataset, check) (rate(stockpipe_loader_check_warnings_total{$ns}[15m]))",
                 "{{dataset}} {{check}}",

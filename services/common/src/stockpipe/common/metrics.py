@@ -212,6 +212,12 @@ class LoaderMetrics:
             ["dataset", "check"],
             registry=registry,
         )
+        self.checks_failed = Counter(
+            "stockpipe_loader_checks_failed_total",
+            "Tries to load a batch that a fail check refused, by check",
+            ["dataset", "check"],
+            registry=registry,
+        )
         self.event_to_warehouse = Histogram(
             "stockpipe_loader_event_to_warehouse_seconds",
             "From a symbol's newest quote in a batch of the stream to the batch's commit, one observation a symbol",

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from stockpipe.common.cli import Command, run_program
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.contracts.topics import dlq_topic
+from stockpipe.common.errors import DataRefused
 from stockpipe.common.health import WatchedClock
 from stockpipe.common.kafka import group_reader, new_consumer, require_topics
 from stockpipe.common.lake.open import open_lake
@@ -25,6 +26,9 @@ from stockpipe.consumer.once import OnceProducer
 from stockpipe.consumer.redrive import Redrive
 from stockpipe.consumer.service import ConsumerService
 from stockpipe.consumer.settings import ConsumerSettings, RedriveSettings
+
+LINGER_SECONDS = 60.0
+"""How long a consumer whose breaker tripped still serves its metrics; two rounds of a usual Prometheus."""
 
 
 def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int:
@@ -50,7 +54,13 @@ def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int
     )
     reader = group_reader(settings, group)
     service = ConsumerService(settings, consumer, errors, reader, flusher, store, watched, metrics, log, partitions)
-    summary = service.run(stop)
+    try:
+        summary = service.run(stop)
+    except DataRefused:
+        # Once the process is gone, Prometheus never learns why.
+        if settings.metrics_port:
+            watched.wait(LINGER_SECONDS, stop)
+        raise
     print(msgspec.json.encode(asdict(summary)).decode(), flush=True)
     return 0
 

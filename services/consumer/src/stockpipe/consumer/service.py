@@ -84,6 +84,10 @@ class ConsumerService:
         self._callback_error: Exception | None = None
         self._stop = threading.Event()
         self.summary = Summary(self._topic)
+        # A counter that appears with its first failure has no increase.
+        for counter in (metrics.store_failures, metrics.commit_failures):
+            counter.labels(self._topic)
+        metrics.breaker_open.labels(self._topic).set(0)
 
     def run(self, stop: threading.Event) -> Summary:
         """Consume until `stop` is set, or to the end when draining.

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stockpipe.common.contracts.tables import Table
+from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, Table
 from stockpipe.common.errors import PipelineError
+from stockpipe.loader.sessions import missing_sessions
 from stockpipe.loader.warehouse import STAGED, Session, Value
 
 Level = Literal["fail", "warn"]
@@ -39,8 +40,31 @@ class Finding:
         return f"{self.check.name} ({self.check.sentence}): {self.rows}{such_as}"
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a check found: `rows` rows."""
+
+    check: str
+    level: Level
+    rows: int
+
+    @property
+    def status(self) -> str:
+        """Return `passed`, or what the rows mean for the batch."""
+        return "passed" if not self.rows else {"fail": "failed", "warn": "warned"}[self.level]
+
+
 class ChecksFailed(PipelineError):
-    """At least one `fail` check found rows; the batch wasn't loaded."""
+    """At least one `fail` check found rows; the batch wasn't loaded. `results` are those of all checks."""
+
+    def __init__(self, message: str, results: tuple[Result, ...]) -> None:
+        super().__init__(message)
+        self.results = results
+
+    @property
+    def failed(self) -> list[str]:
+        """Return the names of the checks that refuse the batch."""
+        return [result.check for result in self.results if result.status == "failed"]
 
 
 def parse_checks(text: str) -> tuple[Check, ...]:
@@ -67,8 +91,8 @@ def parse_checks(text: str) -> tuple[Check, ...]:
 
 def run_checks(
     session: Session, table: Table, checks: Sequence[Check], rows: int, parameters: Mapping[str, Value]
-) -> dict[str, int]:
-    """Check the staged batch, of which `rows` rows are expected; return the rows each warn check found.
+) -> tuple[Result, ...]:
+    """Check the staged batch, of which `rows` rows are expected; return what each check found.
 
     Raises:
         ChecksFailed: names every fail check that found rows, how many, and the keys of up to three.
@@ -76,18 +100,18 @@ def run_checks(
     findings = [*_built_in(session, table, rows)]
     for check in checks:
         (found,) = session.fetch(check.sql, parameters)[0]
-        if found:
-            findings.append(_finding(session, table, check, int(found), parameters))
-    failed = [str(finding) for finding in findings if finding.check.level == "fail"]
+        findings.append(_finding(session, table, check, int(found or 0), parameters))
+    results = tuple(Result(finding.check.name, finding.check.level, finding.rows) for finding in findings)
+    failed = [str(finding) for finding in findings if finding.check.level == "fail" and finding.rows]
     if failed:
-        raise ChecksFailed(f"checks failed, rows by check: {'; '.join(failed)}")
-    return {finding.check.name: finding.rows for finding in findings}
+        raise ChecksFailed(f"checks failed, rows by check: {'; '.join(failed)}", results)
+    return results
 
 
 def _finding(
     session: Session, table: Table, check: Check, rows: int, parameters: Mapping[str, Value] | None = None
 ) -> Finding:
-    if check.level == "warn":
+    if check.level == "warn" or not rows:
         return Finding(check, rows)
     key = ", ".join(table.key)
     sql = f"SELECT {key} FROM {check.sql.removeprefix(_COUNT)} ORDER BY {key} LIMIT {_NAMED}"
@@ -96,18 +120,19 @@ def _finding(
 
 
 def _built_in(session: Session, table: Table, rows: int) -> list[Finding]:
-    """Check what holds for every table: the number of rows, and a value in each required column."""
+    """Check what holds for every table: the number of rows, a value in each required column, and the sessions."""
     required = [column.name for column in table.columns if not column.nullable]
     nulls = ", ".join(f"COUNT(*) - COUNT({name})" for name in required)
     sql = f"SELECT COUNT(*), {nulls} FROM {STAGED}"
     (staged, *missing) = session.fetch(sql)[0]
-    findings = []
-    if staged != rows:
-        sentence = f"the manifest says {rows} rows, staged are {staged}"
-        findings.append(Finding(Check("fail", "row_count", sentence, sql), abs(staged - rows)))
+    sentence = f"the manifest says {rows} rows, staged are {staged}"
+    findings = [Finding(Check("fail", "row_count", sentence, sql), abs(staged - rows))]
     for name, count in zip(required, missing, strict=True):
         if count:
             where = f"{_COUNT}{STAGED} WHERE {name} IS NULL"
             check = Check("fail", f"required_{name}", f"{name} is never null", where)
             findings.append(_finding(session, table, check, count))
+    if table is DAILY_STOCK_METRICS:
+        sentence = "each session of the exchange between a symbol's first and last row has a row"
+        findings.append(Finding(Check("warn", "sessions", sentence, ""), missing_sessions(session)))
     return findings

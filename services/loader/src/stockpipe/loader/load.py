@@ -1,6 +1,6 @@
 """Loads one batch: the order of steps that makes a load safe to repeat, the same for every dialect.
 
-    stage the files → check them → one transaction { record the batch, merge, write the counts, look again }
+    stage the files → check them → one transaction { record the batch, merge, write results and counts, look again }
 
 A crash before COMMIT leaves nothing but a temporary table, which ends with the connection. After COMMIT the batch is
 recorded, so a repetition finds it and stops.
@@ -22,7 +22,8 @@ from stockpipe.common.contracts.tables import DATASETS
 from stockpipe.common.errors import PipelineError
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.warehouse.ledger import loaded_batches
-from stockpipe.loader.checks import run_checks
+from stockpipe.loader.checks import ChecksFailed, Result, run_checks
+from stockpipe.loader.quality import write_results
 from stockpipe.loader.staging import staged_file
 from stockpipe.loader.tables import sql_of
 from stockpipe.loader.warehouse import Session, Value
@@ -72,10 +73,10 @@ def load_batch(
         return earlier
     with staged_file(store, manifest, table, scratch) as path:
         session.stage(table, path)
-    warnings = run_checks(session, table, sql_of(table).checks, manifest.rows_out, {"loaded_at": _now(clock)})
+    results = _checked(session, manifest, clock)
     try:
         with session.transaction():
-            return _merge_and_record(session, manifest, warnings, clock)
+            return _merge_and_record(session, manifest, results, clock)
     except _LoadedByAnother:
         earlier = _recorded(session, manifest)
     if earlier is None:
@@ -83,8 +84,20 @@ def load_batch(
     return earlier
 
 
+def _checked(session: Session, manifest: ProcessedManifest, clock: Clock) -> tuple[Result, ...]:
+    """Check the staged batch; what a refused one broke is written down at once."""
+    table = DATASETS[manifest.dataset].table
+    now = _now(clock)
+    try:
+        return run_checks(session, table, sql_of(table).checks, manifest.rows_out, {"loaded_at": now})
+    except ChecksFailed as failed:
+        with session.transaction():
+            write_results(session, manifest, failed.results, now)
+        raise
+
+
 def _merge_and_record(
-    session: Session, manifest: ProcessedManifest, warnings: dict[str, int], clock: Clock
+    session: Session, manifest: ProcessedManifest, results: tuple[Result, ...], clock: Clock
 ) -> LoadResult:
     table = DATASETS[manifest.dataset].table
     ledger = loaded_batches(table.database)
@@ -103,8 +116,9 @@ def _merge_and_record(
         inserted=merged.inserted,
         updated=merged.updated,
         stale=manifest.rows_out - merged.inserted - merged.updated,
-        warnings=warnings,
+        warnings={each.check: each.rows for each in results if each.status == "warned"},
     )
+    write_results(session, manifest, results, _now(clock))
     counts: dict[str, Value] = {"inserted": result.inserted, "updated": result.updated, "stale": result.stale}
     session.execute(_WRITE_COUNTS, batch | counts)
     ((records,),) = session.fetch(f"SELECT COUNT(*) {_OF_BATCH}", batch)

@@ -17,6 +17,7 @@ from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import LoaderMetrics
 from stockpipe.common.warehouse.ledger import DATABASES
 from stockpipe.loader.backlog import Backlog, BatchRef
+from stockpipe.loader.checks import ChecksFailed
 from stockpipe.loader.find import find_batch
 from stockpipe.loader.freshness import newest_events
 from stockpipe.loader.load import LoadResult, load_batch
@@ -51,6 +52,9 @@ class Watcher:
         self._backlog = Backlog(settings.retry_seconds, settings.retry_max_seconds)
         self._rescan_at = clock.monotonic()
         self._newest: dict[DatasetName, datetime] = {}
+        # A counter that appears with its first failure has no increase.
+        for dataset in get_args(DatasetName):
+            metrics.failures.labels(dataset)
 
     def run(self, stop: threading.Event) -> None:
         """Poll until `stop` is set.
@@ -113,6 +117,8 @@ class Watcher:
         except Exception as error:
             # Whatever is wrong with one batch, even a mistake in this program, must not keep the others waiting.
             retry = self._backlog.failed(ref, self._clock.monotonic())
+            for refusing in error.failed if isinstance(error, ChecksFailed) else ():
+                self._metrics.checks_failed.labels(ref.dataset, refusing).inc()
             self._metrics.failures.labels(ref.dataset).inc()
             self._log.error(
                 "batch not loaded",

@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 
 from stockpipe.common.contracts.tables import DATASETS, Table
 from stockpipe.common.warehouse.ledger import DATABASES, loaded_batches
+from stockpipe.common.warehouse.quality import data_quality_results
 from stockpipe.loader.checks import Check, parse_checks
 
 
@@ -49,5 +50,9 @@ def all_tables() -> tuple[Table, ...]:
     return tuple(
         table
         for database in DATABASES
-        for table in (*(table for table in batches if table.database == database), loaded_batches(database))
+        for table in (
+            *(table for table in batches if table.database == database),
+            loaded_batches(database),
+            data_quality_results(database),
+        )
     )

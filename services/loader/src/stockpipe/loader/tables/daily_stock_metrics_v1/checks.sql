@@ -1,6 +1,6 @@
 -- Each statement counts the rows of BATCH_IN that break its sentence: `fail` keeps the batch out, `warn` is counted.
 -- One of `fail` begins with SELECT COUNT(*) FROM, which the program replaces to name some of the rows.
--- Row count and required columns are checked for every table by the program. A double is held below 1e12 as well as
+-- Row count, required columns and, as a warn check `sessions`, the exchange's calendar are checked by the program. A double is held below 1e12 as well as
 -- above 0 because NaN and infinity are greater than every number.
 
 -- fail: unique_key: symbol and date are those of one row only
@@ -42,6 +42,18 @@ SELECT COUNT(*) FROM BATCH_IN
 WHERE date > CAST(CAST(:loaded_at AS TIMESTAMP) AS DATE) + 1
     OR source_fetched_at > CAST(:loaded_at AS TIMESTAMP) + INTERVAL '1 minute'
     OR processed_at > CAST(:loaded_at AS TIMESTAMP) + INTERVAL '1 minute';
+
+-- warn: adjusted: an adjusted close is there
+SELECT COUNT(*) FROM BATCH_IN WHERE adj_close IS NULL;
+
+-- warn: actions_named: a split factor other than 1 has the ex-date of its action
+SELECT COUNT(*) FROM BATCH_IN WHERE split_factor <> 1 AND actions_as_of IS NULL;
+
+-- warn: unexplained_jump: no session moves the close, in shares of today, and the adjusted close by over 40 percent
+SELECT COUNT(*) FROM BATCH_IN WHERE ABS(daily_change_pct) > 40 AND ABS(daily_return) > 0.4;
+
+-- warn: volume_anomaly: a session has trades, and at most 10 times the mean of 15 sessions
+SELECT COUNT(*) FROM BATCH_IN WHERE daily_volume = 0 OR volume_ratio > 10;
 
 -- warn: fresh: the newest session is at most 7 days old
 SELECT CASE WHEN MAX(date) < CAST(CAST(:loaded_at AS TIMESTAMP) AS DATE) - 7 THEN COUNT(*) ELSE 0 END FROM BATCH_IN;

@@ -51,6 +51,15 @@ WHERE window_start > CAST(:loaded_at AS TIMESTAMP) + INTERVAL '1 minute'
     OR last_event_time > CAST(:loaded_at AS TIMESTAMP) + INTERVAL '1 minute'
     OR processed_at > CAST(:loaded_at AS TIMESTAMP) + INTERVAL '1 minute';
 
+-- warn: deviation_known: from 2 quotes on the window has a deviation
+SELECT COUNT(*) FROM BATCH_IN WHERE record_count_15m >= 2 AND volatility_15m IS NULL;
+
+-- warn: price_jump: prices of a window differ by at most 20 percent
+SELECT COUNT(*) FROM BATCH_IN WHERE high > 1.2 * low;
+
+-- warn: volume_anomaly: a window of 10 or more quotes has trades
+SELECT COUNT(*) FROM BATCH_IN WHERE record_count_15m >= 10 AND volume_sum_15m = 0;
+
 -- warn: fresh: the newest quote is at most an hour old
 SELECT CASE WHEN MAX(last_event_time) < CAST(:loaded_at AS TIMESTAMP) - INTERVAL '1 hour' THEN COUNT(*) ELSE 0 END
 FROM BATCH_IN;

@@ -1,0 +1,9 @@
+CREATE TABLE IF NOT EXISTS DATA_QUALITY_RESULTS (
+    dataset VARCHAR NOT NULL,
+    batch_id VARCHAR NOT NULL,
+    check_name VARCHAR NOT NULL,
+    severity VARCHAR NOT NULL,
+    "rows" BIGINT NOT NULL,
+    status VARCHAR NOT NULL,
+    checked_at TIMESTAMP NOT NULL
+);
