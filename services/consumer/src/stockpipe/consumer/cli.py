@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from stockpipe.common.cli import Command, run_program
+from stockpipe.common.cli import Command, print_summary, run_program
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.contracts.topics import dlq_topic
 from stockpipe.common.health import WatchedClock
@@ -50,8 +50,7 @@ def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int
     )
     reader = group_reader(settings, group)
     service = ConsumerService(settings, consumer, errors, reader, flusher, store, watched, metrics, log, partitions)
-    summary = service.run(stop)
-    print(msgspec.json.encode(asdict(summary)).decode(), flush=True)
+    print_summary(settings, asdict(service.run(stop)))
     return 0
 
 
