@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FAKESNOW := .venv-fakesnow
+AIRFLOW := .venv-airflow
 SERVICES := common producer consumer loader auditor standalone
 PACKAGES := $(SERVICES:%=services/%) spark-apps
 LOCKED := producer consumer loader auditor spark standalone dev fakesnow
@@ -17,7 +18,7 @@ SEED ?= 1
 SECONDS := 600
 SOURCE ?= sample
 
-.PHONY: help demo up test charts-golden chaos soak check format lock lock-jars clean servers $(FAKESNOW)
+.PHONY: help demo up test test-airflow charts-golden chaos soak check format lock lock-jars clean servers $(FAKESNOW) $(AIRFLOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,10 @@ up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes unt
 
 test: check servers ## Lint, types, import rules and every test that needs no cluster
 	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory test-airflow
+
+test-airflow: $(VENV)/.dev $(AIRFLOW) ## The tests of the DAGs, in Airflow's own environment
+	@echo "== Airflow"; $(AIRFLOW)/bin/pytest -c tests/airflow/pytest.ini tests/airflow $(PYTEST_ARGS)
 
 charts-golden: servers ## Rewrite what the charts' values files render, for a look at the diff
 	@$(BIN)/pytest -q tests/charts/test_golden.py --rewrite-golden
@@ -40,9 +45,9 @@ chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 
 soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highest rate: make soak SECONDS=600
 	@$(BIN)/pytest tests/chaos/soak.py --soak-seconds $(SECONDS)
 
-check: $(VENV)/.dev ## Lint, types and import rules only
+check: $(VENV)/.dev $(AIRFLOW) ## Lint, types and import rules only
 	@echo "== ruff"; $(BIN)/ruff check; $(BIN)/ruff format --check
-	@echo "== mypy"; $(BIN)/mypy
+	@echo "== mypy"; $(BIN)/mypy; $(BIN)/mypy --config-file airflow/mypy.ini
 	@echo "== import-linter"; $(BIN)/lint-imports
 
 format: $(VENV)/.dev ## Format the code and mend what the linter can
@@ -53,6 +58,12 @@ lock: $(VENV)/.dev ## Resolve requirements/*.in anew into hash-locked *.lock
 	  echo "locking $$name"; \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    --override requirements/overrides.txt $$( [ $$name = standalone ] || echo --constraint requirements/standalone.lock) \
+	    requirements/$$name.in --output-file requirements/$$name.lock; \
+	done
+	@for name in airflow airflow-dev; do \
+	  echo "locking $$name"; \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    $$( [ $$name = airflow ] || echo --constraint requirements/airflow.lock) \
 	    requirements/$$name.in --output-file requirements/$$name.lock; \
 	done
 
@@ -94,4 +105,14 @@ $(FAKESNOW)/.ready: requirements/fakesnow.lock
 	@echo "== virtual environment $(FAKESNOW)"
 	@$(PYTHON) -m venv $(FAKESNOW)
 	$(call install,fakesnow,$(FAKESNOW)/bin)
+	@touch $@
+
+$(AIRFLOW): $(AIRFLOW)/.ready ## Airflow with the DAGs' package, in an environment of its own
+
+$(AIRFLOW)/.ready: requirements/airflow.lock requirements/airflow-dev.lock airflow/pyproject.toml
+	@echo "== virtual environment $(AIRFLOW)"
+	@$(PYTHON) -m venv $(AIRFLOW)
+	$(call install,airflow,$(AIRFLOW)/bin)
+	$(call install,airflow-dev,$(AIRFLOW)/bin)
+	@$(AIRFLOW)/bin/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e airflow
 	@touch $@
