@@ -10,18 +10,22 @@ FAKESNOW := .venv-fakesnow
 AIRFLOW := .venv-airflow
 SERVICES := common producer consumer loader auditor standalone
 PACKAGES := $(SERVICES:%=services/%) spark-apps
-LOCKED := producer consumer loader auditor spark standalone dev fakesnow
+LOCKED := producer consumer loader auditor spark standalone dev fakesnow build
 LOCKS := $(LOCKED:%=requirements/%.lock)
 PYTEST_ARGS ?=
 RUNS ?= 50
 SEED ?= 1
 SECONDS := 600
 SOURCE ?= sample
+IMAGES := producer consumer loader auditor spark
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/common/pyproject.toml)
+# docker, buildah, or another program with their `build -t NAME -f FILE --build-arg=NAME=VALUE CONTEXT`
+IMAGE_BUILDER ?= docker
 
-.PHONY: help demo up test test-airflow charts-golden chaos soak check format lock lock-jars clean servers $(FAKESNOW) $(AIRFLOW)
+.PHONY: help demo up test test-airflow charts-golden chaos soak check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW) $(AIRFLOW)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.standalone ## Run the whole pipeline once on real prices, check the books, leave nothing running (about 2 min; SOURCE=yahoo: by the network)
 	@$(BIN)/stockpipe-standalone demo --source $(SOURCE)
@@ -69,6 +73,27 @@ lock: $(VENV)/.dev ## Resolve requirements/*.in anew into hash-locked *.lock
 
 lock-jars: $(VENV)/.dev ## Resolve the jgo.toml files anew and rewrite their sha256 locks
 	@$(BIN)/stockpipe-standalone lock-jars
+
+images: $(IMAGES:%=image-%) ## Build the images stockpipe/NAME of this version; IMAGE_BUILDER=buildah for another builder than docker
+
+image-spark: DOCKERFILE = spark-apps/Dockerfile
+image-%: DOCKERFILE = services/$*/Dockerfile
+image-%:
+	@echo "== stockpipe/$*:$(VERSION)"
+	@$(IMAGE_BUILDER) build -t stockpipe/$*:$(VERSION) -f $(DOCKERFILE) \
+	  --build-arg=VERSION=$(VERSION) --build-arg=REVISION=$$(git rev-parse HEAD) .
+
+kind-up: images ## A kind cluster with operators, platform and pipeline; prints where to look
+	@kind get clusters | grep -qx stock-market || kind create cluster --config kind-config.yaml
+	@kind load docker-image --name stock-market $(IMAGES:%=stockpipe/%:$(VERSION))
+	@k8s/operators.sh
+	@k8s/install.sh
+
+kind-down: ## Remove that cluster with all its data
+	@kind delete cluster --name stock-market
+
+e2e: $(VENV)/.dev ## Install into the current kubectl context, break things there, and check the books (see docs/kubernetes.md)
+	@$(BIN)/pytest tests/e2e --e2e $(PYTEST_ARGS)
 
 clean: ## Remove the results of demo runs
 	@rm -rf .stockpipe

@@ -19,6 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak-seconds", type=float, default=600.0, help="seconds of the soak")
     parser.addoption("--rewrite-golden", action="store_true", help="write what the charts render, compare nothing")
     parser.addoption("--chaos-seed", type=int, default=1, help="seed of the first of them")
+    parser.addoption("--e2e", action="store_true", help="run tests/e2e in the current kubectl context")
+    parser.addoption("--e2e-installed", action="store_true", help="on the releases that are there, without installing")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,11 @@ class _Loader(yaml.CSafeLoader):
     """Reads `=`, which YAML 1.1 reserves, as the text that it is."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+def _equals(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", _equals)
 
 
 @functools.cache
@@ -57,7 +61,10 @@ def strict(schema: Any) -> Any:
         return schema
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
-    result = {key: strict(value) for key, value in schema.items()}
+    # alternatives name some of an object's fields; the object itself names all
+    result = {
+        key: value if key in ("oneOf", "anyOf", "allOf", "not") else strict(value) for key, value in schema.items()
+    }
     if isinstance(result.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
         result.setdefault("additionalProperties", False)
     return result

@@ -26,6 +26,12 @@ WRONG = [
         "lake.caSecret.name=ca,lake.endpoint=https://minio",
         "can't be used with spark.mode operator.*: set spark.mode to local",
     ),
+    (SMALL, "lake.credentials=role", r"lake.endpoint is .*: leave it empty for AWS S3, or set lake.credentials"),
+    (
+        SMALL,
+        "lake.credentials=role,lake.endpoint=",
+        "set identities.producer.roleArn to arn:aws:iam::<account>:role/<name>",
+    ),
     (SMALL, "image.tag=latest", "image.tag is latest: set it to a version"),
     (SMALL, "images.producer=stockpipe/producer", "images.producer .* give it a tag other than latest"),
     (SMALL, "images.producer=stockpipe/producer:latest", "images.producer .* give it a tag other than latest"),
