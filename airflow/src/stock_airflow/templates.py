@@ -72,6 +72,8 @@ def make_pod(texts: Mapping[str, str], steps: Sequence[Step]) -> Document:
     first = [each["spec"]["containers"][0] | {"name": step["program"]} for each, step in zip(pods, wanted, strict=True)]
     if len(pods) > 1:
         pod["spec"]["initContainers"] = first[:-1]
+        # with roles in place of keys, the account that may do what each of the programs may
+        pod["spec"]["serviceAccountName"] = f"{SETTINGS.release}-jobs"
     volumes = {volume["name"]: volume for each in pods for volume in each["spec"].get("volumes", ())}
     pod["spec"]["volumes"] = list(volumes.values())
     return pod
