@@ -77,6 +77,7 @@ lock-jars: $(VENV)/.dev ## Resolve the jgo.toml files anew and rewrite their sha
 images: $(IMAGES:%=image-%) ## Build the images stockpipe/NAME of this version; IMAGE_BUILDER=buildah for another builder than docker
 
 image-spark: DOCKERFILE = spark-apps/Dockerfile
+image-airflow: DOCKERFILE = airflow/Dockerfile
 image-%: DOCKERFILE = services/$*/Dockerfile
 image-%:
 	@echo "== stockpipe/$*:$(VERSION)"

@@ -46,6 +46,7 @@ from airflow.utils import db  # noqa: E402
 
 from local_pods import BIN, LocalPods  # noqa: E402
 from stock_airflow import alerts, cleanup, lake, pods  # noqa: E402
+from stock_airflow.sensor import RawDataSensor  # noqa: E402
 
 Run = Callable[..., Any]
 
@@ -188,6 +189,8 @@ def run(local_pods: LocalPods, dags: dict[str, DAG]) -> Run:
         dag.deadline = None  # `dag.test` of 3.3.2 fails at the end of a run that has one
         for each in dag.tasks:
             each.retry_delay = timedelta(0)
+            if isinstance(each, RawDataSensor):
+                each.poke_interval, each.timeout = 1, 30
         return dag.test(logical_date=datetime.fromisoformat(day).replace(tzinfo=UTC), run_conf=conf)
 
     return run_dag

@@ -62,7 +62,7 @@ class LocalPods:
         """Run a program on the stack and return its output, whatever its exit code."""
         environment = {"PATH": os.environ["PATH"], **self.environment}
         done = subprocess.run([BIN / program, *arguments], env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode in (0, 1), done.stderr
+        assert done.stdout, done.stderr
         return done.stdout
 
     def _environment(self, container: k8s.V1Container) -> dict[str, str]:

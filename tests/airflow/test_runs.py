@@ -50,7 +50,7 @@ def test_a_batch_run_moves_real_bars_and_heals(real_pods: LocalPods, run: Run, t
     assert told["state"] == "success"
     assert told["rows"]["fetched"] == 2 * 77
     assert told["rows"]["inserted"] == told["rows"]["computed"] == 2 * 77
-    before = rows(real_pods, "stockmarketbatch.public.daily_stock_metrics")
+    before = rows(real_pods, "stockmarketbatch.daily_stock_metrics")
     assert len(before) == 2 * 77
     assert_balanced(real_pods)
 
@@ -60,12 +60,14 @@ def test_a_batch_run_moves_real_bars_and_heals(real_pods: LocalPods, run: Run, t
     assert again.state == "success"
     distinct = [each for position, each in enumerate(commands) if each not in commands[:position]]
     assert real_pods.commands[len(commands) :] == distinct
-    assert rows(real_pods, "stockmarketbatch.public.daily_stock_metrics") == before
+    assert rows(real_pods, "stockmarketbatch.daily_stock_metrics") == before
     assert_balanced(real_pods)
 
 
 def test_a_streaming_run_computes_what_it_collected(real_pods: LocalPods, run: Run, tmp_path: Path) -> None:
-    real_pods.environment = {**real_pods.environment, "SESSION_DATE": "2012-09-19", "SPEED": "0", "SYMBOLS": SYMBOLS}
+    session = {"SESSION_DATE": "2012-09-19", "SPEED": "0", "SYMBOLS": SYMBOLS}
+    # the topic that the sensor looks at
+    real_pods.environment = {**real_pods.environment, **session, "KAFKA_TOPIC_REALTIME": "stock-market-realtime"}
 
     done = run("stock_streaming_pipeline", "2026-11-24T15:00:00")
 
@@ -75,7 +77,7 @@ def test_a_streaming_run_computes_what_it_collected(real_pods: LocalPods, run: R
     assert told["rows"]["inserted"] == told["rows"]["computed"] == 2 * 27
     assert not any(told["quality"]["unaccounted"].values())
     assert told["anomalies"] == []
-    assert len(rows(real_pods, "stockmarketstream.public.realtime_stock_analytics")) == 2 * 27
+    assert len(rows(real_pods, "stockmarketstream.realtime_stock_analytics")) == 2 * 27
     assert_balanced(real_pods)
 
 
@@ -94,4 +96,4 @@ def test_a_years_backfill_goes_on_where_it_was_stopped(real_pods: LocalPods, run
     assert done.state == "success"
     assert sum(each["raw_rows"] for each in sent_before) == 2 * 125
     assert sum(each["raw_rows"] for each in assert_balanced(real_pods)["partitions"]) == 2 * 250
-    assert len(rows(real_pods, "stockmarketbatch.public.daily_stock_metrics")) == 2 * 250
+    assert len(rows(real_pods, "stockmarketbatch.daily_stock_metrics")) == 2 * 250
