@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FAKESNOW := .venv-fakesnow
+AIRFLOW := .venv-airflow
 SERVICES := common producer consumer loader auditor api standalone
 PACKAGES := $(SERVICES:%=services/%) spark-apps
 LOCKED := producer consumer loader auditor api spark standalone dev fakesnow build
@@ -21,7 +22,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/common/pyproject
 # docker, buildah, or another program with their `build -t NAME -f FILE --build-arg=NAME=VALUE CONTEXT`
 IMAGE_BUILDER ?= docker
 
-.PHONY: help demo up test generated charts-golden chaos soak bench check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW)
+.PHONY: help demo up test test-airflow generated charts-golden chaos soak bench check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW) $(AIRFLOW)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,10 @@ up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes unt
 
 test: check servers ## Lint, types, import rules and every test that needs no cluster
 	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory test-airflow
+
+test-airflow: $(VENV)/.dev $(AIRFLOW) ## The tests of the DAGs, in Airflow's own environment
+	@echo "== Airflow"; $(AIRFLOW)/bin/pytest -c tests/airflow/pytest.ini tests/airflow $(PYTEST_ARGS)
 
 generated: $(VENV)/.dev ## Write docs/metrics.md, docs/catalog.md and the dashboards anew from the code
 	@PYTHONPATH=tools $(BIN)/python -m observability
@@ -50,9 +55,9 @@ soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highes
 bench: $(VENV)/.dev ## Ratios to reference programs in the same run
 	@$(BIN)/pytest -s tests/benchmarks
 
-check: $(VENV)/.dev ## Lint, types and import rules only
+check: $(VENV)/.dev $(AIRFLOW) ## Lint, types and import rules only
 	@echo "== ruff"; $(BIN)/ruff check; $(BIN)/ruff format --check
-	@echo "== mypy"; $(BIN)/mypy
+	@echo "== mypy"; $(BIN)/mypy; $(BIN)/mypy --config-file airflow/mypy.ini
 	@echo "== import-linter"; $(BIN)/lint-imports
 
 format: $(VENV)/.dev ## Format the code and mend what the linter can
@@ -65,6 +70,12 @@ lock: $(VENV)/.dev ## Resolve requirements/*.in anew into hash-locked *.lock
 	    --override requirements/overrides.txt $$( [ $$name = standalone ] || echo --constraint requirements/standalone.lock) \
 	    requirements/$$name.in --output-file requirements/$$name.lock; \
 	done
+	@for name in airflow airflow-dev; do \
+	  echo "locking $$name"; \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    $$( [ $$name = airflow ] || echo --constraint requirements/airflow.lock) \
+	    requirements/$$name.in --output-file requirements/$$name.lock; \
+	done
 
 lock-jars: $(VENV)/.dev ## Resolve the jgo.toml files anew and rewrite their sha256 locks
 	@$(BIN)/stockpipe-standalone lock-jars
@@ -72,6 +83,7 @@ lock-jars: $(VENV)/.dev ## Resolve the jgo.toml files anew and rewrite their sha
 images: $(IMAGES:%=image-%) ## Build the images stockpipe/NAME of this version; IMAGE_BUILDER=buildah for another builder than docker
 
 image-spark: DOCKERFILE = spark-apps/Dockerfile
+image-airflow: DOCKERFILE = airflow/Dockerfile
 image-%: DOCKERFILE = services/$*/Dockerfile
 image-%:
 	@echo "== stockpipe/$*:$(VERSION)"
@@ -126,4 +138,14 @@ $(FAKESNOW)/.ready: requirements/fakesnow.lock
 	@echo "== virtual environment $(FAKESNOW)"
 	@$(PYTHON) -m venv $(FAKESNOW)
 	$(call install,fakesnow,$(FAKESNOW)/bin)
+	@touch $@
+
+$(AIRFLOW): $(AIRFLOW)/.ready ## Airflow with the DAGs' package, in an environment of its own
+
+$(AIRFLOW)/.ready: requirements/airflow.lock requirements/airflow-dev.lock airflow/pyproject.toml
+	@echo "== virtual environment $(AIRFLOW)"
+	@$(PYTHON) -m venv $(AIRFLOW)
+	$(call install,airflow,$(AIRFLOW)/bin)
+	$(call install,airflow-dev,$(AIRFLOW)/bin)
+	@$(AIRFLOW)/bin/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e airflow
 	@touch $@

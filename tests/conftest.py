@@ -8,6 +8,8 @@ from stockpipe.standalone.minio import MinioServer, running_minio
 from support.buckets import require_minio
 from support.fakesnow import running_fakesnow
 
+collect_ignore = ["airflow"]  # run in an environment of their own: `make test-airflow`
+
 hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("fixed")
 

@@ -62,6 +62,7 @@ WRONG = [
     ),
     (PRODUCTION, "api.enabled=true", "set identities.api.snowflakeUser to the user that logs in"),
     (SMALL, "loader.enabled=false", "need loader.enabled with warehouse.kind duckdb"),
+    (KIND, "airflow.enabled=true", "would do the same work twice: set one of them to false"),
     (PRODUCTION, "consumer.realtime.enabled=false", "consumer.keda.enabled needs consumer.realtime.enabled"),
     (PRODUCTION, "consumer.keda.minReplicas=9", "consumer.keda.minReplicas is 9: set it to at most maxReplicas, 6"),
     (PRODUCTION, "consumer.keda.minReplicas=0", "consumer/keda/minReplicas'?: minimum: got 0, want 1"),

@@ -127,6 +127,9 @@ spark:
   - {keys: ["processed/*", "checkpoints/*"], actions: [s3:GetObject, s3:PutObject, s3:DeleteObject, {{ $parts }}]}
 api:
   - {keys: ["raw/*", "processed/*"], actions: ["s3:GetObject"]}
+airflow: # manifests, to wait for them and report; its own reports and logs
+  - {keys: ["raw/_manifests/*", "processed/_manifests/*"], actions: ["s3:GetObject"]}
+  - {keys: ["reports/*", "logs/*"], actions: [s3:GetObject, s3:PutObject, {{ $parts }}]}
 {{- end }}
 
 {{- define "platform.minioRoot" -}}

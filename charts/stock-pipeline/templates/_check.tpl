@@ -77,8 +77,11 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- else if and (or $values.auditor.enabled $values.api.enabled) (not $values.loader.enabled) }}
-{{- fail "auditor.enabled and api.enabled need loader.enabled with warehouse.kind duckdb: the file is made by the loader, on its node" }}
+{{- else if and (or $values.auditor.enabled $values.api.enabled $values.airflow.enabled) (not $values.loader.enabled) }}
+{{- fail "auditor.enabled, api.enabled and airflow.enabled need loader.enabled with warehouse.kind duckdb: the file is made by the loader, on its node" }}
+{{- end }}
+{{- if and $values.airflow.enabled $values.batch.cron.enabled }}
+{{- fail "airflow.enabled and batch.cron.enabled would do the same work twice: set one of them to false" }}
 {{- end }}
 {{- $keda := $values.consumer.keda }}
 {{- if $keda.enabled }}

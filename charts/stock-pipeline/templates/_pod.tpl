@@ -218,7 +218,7 @@ volumeMounts:
   {{- include "stock-pipeline.mounts" . | nindent 2 }}
 {{- end }}
 
-{{/* What all pods share: root, steps, tmpSize; affinity binds readers of the DuckDB file to the loader's node. */}}
+{{/* What all pods share: root, steps, tmpSize, beside (the loader); affinity binds readers of the DuckDB file to the loader's node. */}}
 {{- define "stock-pipeline.podBase" -}}
 {{- $root := .root }}
 serviceAccountName: {{ .serviceAccount | default (printf "%s-%s" $root.Release.Name (eq (len .steps) 1 | ternary (first .steps).component "jobs")) }}
@@ -240,7 +240,7 @@ securityContext:
   fsGroup: {{ ternary 185 10001 (eq (first .steps).component "spark") }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
-{{- $reads := false }}
+{{- $reads := .beside | default false }}
 {{- range .steps }}
 {{- if eq (.needs.warehouse | default "") "read" }}{{ $reads = true }}{{ end }}
 {{- end }}

@@ -6,9 +6,9 @@ from pydantic import Field, SecretStr
 
 from stockpipe.api.settings import CreateKeySettings, ListKeysSettings, RevokeKeySettings, ServeSettings
 from stockpipe.auditor.settings import AuditWatchSettings, BooksSettings, MaintainSettings, TraceSettings
-from stockpipe.common.cli import Command, _refuse_misspelt_variables, run_program
+from stockpipe.common.cli import Command, _refuse_misspelt_variables, print_summary, run_program, write_xcom
 from stockpipe.common.errors import ConfigError, DataRefused
-from stockpipe.common.settings import CommaSeparated, KafkaSettings, ServiceSettings
+from stockpipe.common.settings import CommaSeparated, KafkaSettings, ServiceSettings, SummarySettings
 from stockpipe.consumer.settings import ConsumerSettings, RedriveSettings
 from stockpipe.loader.settings import CheckConnectionSettings, LoadSettings, MigrateSettings, WatchSettings
 from stockpipe.producer.settings import BatchSettings, CheckSettings, GapsSettings, RealtimeSettings
@@ -182,3 +182,10 @@ def test_without_a_command_the_commands_are_listed(
         run_program("program", {"go": Command(Example, lambda _settings: 0)})
     assert caught.value.code == 2
     assert "go  Do a thing." in capsys.readouterr().out
+
+
+def test_a_summary_goes_to_the_file_that_airflow_reads_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(SummarySettings(xcom_path=str(tmp_path / "return.json")), {"records": 3})
+    assert (tmp_path / "return.json").read_text() + "\n" == capsys.readouterr().out == '{"records":3}\n'
+    with pytest.raises(ConfigError, match=r"XCOM_PATH .* can't be written: No such file or directory"):
+        write_xcom(SummarySettings(xcom_path=str(tmp_path / "none" / "return.json")), "{}")

@@ -23,7 +23,7 @@ from stockpipe.auditor.settings import (
 from stockpipe.auditor.trace import render as render_trace
 from stockpipe.auditor.trace import trace
 from stockpipe.auditor.watch import AuditWatch
-from stockpipe.common.cli import Command, run_program
+from stockpipe.common.cli import Command, run_program, write_xcom
 from stockpipe.common.clock import SystemClock
 from stockpipe.common.errors import PipelineError
 from stockpipe.common.health import WatchedClock
@@ -41,10 +41,9 @@ def run_books(settings: BooksSettings) -> int:
     store = open_lake(settings)
     with open_reader(settings) as reader:
         books = audit(settings, Period(settings.first_day, settings.last_day), store, reader)
-    if settings.as_json:
-        print(_json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings}))
-    else:
-        print(render_books(books))
+    line = _json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings})
+    print(line if settings.as_json else render_books(books))
+    write_xcom(settings, line)
     return PipelineError.exit_code if books.findings else 0
 
 

@@ -4,10 +4,10 @@ from datetime import date, datetime
 
 from pydantic import AliasChoices, Field
 
-from stockpipe.common.settings import KafkaSettings, LakeSettings, WarehouseSettings
+from stockpipe.common.settings import KafkaSettings, LakeSettings, SummarySettings, WarehouseSettings
 
 
-class BooksSettings(KafkaSettings, LakeSettings, WarehouseSettings):
+class BooksSettings(KafkaSettings, LakeSettings, WarehouseSettings, SummarySettings):
     """Check every hop from Kafka to the warehouse and print the books; exit 1 if anything is unaccounted.
 
     Every raw object is read and its sha256 compared, every processed row is compared with the warehouse. Without dates

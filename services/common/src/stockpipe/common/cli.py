@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_settings import CliApp, CliSettingsSource
 
 from stockpipe.common.errors import EXIT_INTERRUPTED, ConfigError, PipelineError
-from stockpipe.common.settings import ServiceSettings
+from stockpipe.common.settings import ServiceSettings, SummarySettings
 
 EXIT_CODES = (
     "exit codes: 0 done; 1 the result is wrong; 2 a setting or flag is wrong; 3 broker, store or warehouse can't be "
@@ -53,6 +55,31 @@ def run_program(program: str, commands: Mapping[str, Command[Any]], arguments: S
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def print_summary(settings: SummarySettings, summary: Any) -> None:
+    """Print `summary` as one line of JSON and, where XCOM_PATH is set, write it there too.
+
+    Raises:
+        ConfigError: that file can't be written.
+    """
+    line = msgspec.json.encode(summary).decode()
+    print(line, flush=True)
+    write_xcom(settings, line)
+
+
+def write_xcom(settings: SummarySettings, line: str) -> None:
+    """Write `line` to the file XCOM_PATH, if that is set.
+
+    Raises:
+        ConfigError: that file can't be written.
+    """
+    if settings.xcom_path is None:
+        return
+    try:
+        Path(settings.xcom_path).write_text(line)
+    except OSError as error:
+        raise ConfigError(f"XCOM_PATH {settings.xcom_path!r} can't be written: {error.strerror}") from error
 
 
 def _dispatch(program: str, commands: Mapping[str, Command[Any]], arguments: list[str]) -> int:

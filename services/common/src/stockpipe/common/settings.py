@@ -78,6 +78,14 @@ class ServiceSettings(BaseSettings):
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
+class SummarySettings(ServiceSettings):
+    """Of commands that end with a summary."""
+
+    xcom_path: str | None = Field(
+        None, description="File that also gets the summary; Airflow reads /airflow/xcom/return.json"
+    )
+
+
 class KafkaSettings(ServiceSettings):
     """How to reach Kafka, and the names of the topics."""
 

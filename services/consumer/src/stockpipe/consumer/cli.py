@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from stockpipe.common.cli import Command, run_program
+from stockpipe.common.cli import Command, print_summary, run_program
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.contracts.topics import dlq_topic
 from stockpipe.common.errors import DataRefused
@@ -61,7 +61,7 @@ def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int
         if settings.metrics_port:
             watched.wait(LINGER_SECONDS, stop)
         raise
-    print(msgspec.json.encode(asdict(summary)).decode(), flush=True)
+    print_summary(settings, asdict(summary))
     return 0
 
 

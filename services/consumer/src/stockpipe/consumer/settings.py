@@ -7,12 +7,12 @@ from pydantic import Field, field_validator
 from stockpipe.common.contracts.decode import Reason
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake.raw_rows import RawFormat
-from stockpipe.common.settings import CommaSeparated, KafkaSettings, LakeSettings
+from stockpipe.common.settings import CommaSeparated, KafkaSettings, LakeSettings, SummarySettings
 
 _FLUSH_SECONDS: dict[TopicKind, float] = {"realtime": 10.0, "batch": 30.0, "actions": 30.0}
 
 
-class ConsumerSettings(KafkaSettings, LakeSettings):
+class ConsumerSettings(KafkaSettings, LakeSettings, SummarySettings):
     """Land every record of a topic in the raw lake, exactly once; bad records go to the topic's DLQ.
 
     Runs until SIGTERM or Ctrl-C, then finishes its open flush; with --drain it stops at the end of the topic. The last

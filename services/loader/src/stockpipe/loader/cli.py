@@ -4,10 +4,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry
 
-from stockpipe.common.cli import Command, run_program
+from stockpipe.common.cli import Command, print_summary, run_program
 from stockpipe.common.clock import Clock, SystemClock
 from stockpipe.common.health import WatchedClock
 from stockpipe.common.lake.open import open_lake
@@ -68,7 +67,7 @@ class Loader:
             result = load_batch(session, store, manifest, self._clock, settings.staging_folder)
         for check, rows in result.warnings.items():
             log.warning("check found rows", dataset=result.dataset, batch_id=result.batch_id, check=check, found=rows)
-        print(msgspec.json.encode(result).decode())
+        print_summary(settings, result)
         return 0
 
     def migrate(self, settings: MigrateSettings) -> int:

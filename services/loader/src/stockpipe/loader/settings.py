@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from stockpipe.common.contracts.manifests import DatasetName
-from stockpipe.common.settings import LakeSettings, WarehouseSettings
+from stockpipe.common.settings import LakeSettings, SummarySettings, WarehouseSettings
 
 
 class LoaderWarehouseSettings(WarehouseSettings):
@@ -31,7 +31,7 @@ class _StagingSettings(LakeSettings, LoaderWarehouseSettings):
     )
 
 
-class LoadSettings(_StagingSettings):
+class LoadSettings(_StagingSettings, SummarySettings):
     """Load one processed batch, all of it or nothing; a batch that is loaded already is left alone.
 
     The last line on standard output is a JSON summary.

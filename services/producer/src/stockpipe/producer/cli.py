@@ -4,16 +4,14 @@ import random
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
 from stockpipe.common import calendar
-from stockpipe.common.cli import Command, run_program
+from stockpipe.common.cli import Command, print_summary, run_program
 from stockpipe.common.clock import Clock, SystemClock
-from stockpipe.common.errors import ConfigError, PartialFailure
+from stockpipe.common.errors import PartialFailure
 from stockpipe.common.health import WatchedClock
 from stockpipe.common.ids import random_suffix
 from stockpipe.common.kafka import new_producer, require_topics
@@ -54,7 +52,7 @@ def run_realtime(settings: RealtimeSettings) -> int:
     quotes = QuoteRounds(lines, interval, sender, clock, random_suffix, metrics, log)
     summary = send_rounds(instants, quotes, sender)
     sender.close()
-    _print_summary(asdict(summary))
+    print_summary(settings, asdict(summary))
     return 0
 
 
@@ -64,7 +62,7 @@ def run_check(settings: CheckSettings) -> int:
     wiring = Wiring(settings, clock, metrics, log)
     lines = [wiring.bars(name) for name in settings.sources if name in NETWORK_SOURCES]
     instrument = next(iter(wiring.instruments.values()))
-    _print_summary(check_sources(lines, instrument, clock, random_suffix, metrics))
+    print(msgspec.json.encode(check_sources(lines, instrument, clock, random_suffix, metrics)).decode())
     return 0
 
 
@@ -83,12 +81,7 @@ def run_batch(settings: BatchSettings) -> int:
     bars.close()
     if actions:
         actions.close()
-    line = _print_summary(asdict(summary))
-    if settings.xcom_path:
-        try:
-            Path(settings.xcom_path).write_text(line)
-        except OSError as error:
-            raise ConfigError(f"XCOM_PATH {settings.xcom_path!r} can't be written: {error.strerror}") from error
+    print_summary(settings, asdict(summary))
     if summary.failed:
         reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in summary.failed.items())
         raise PartialFailure(f"{len(summary.failed)} of {len(instruments)} symbols gave no bars: {reasons}")
@@ -108,10 +101,10 @@ def run_gaps(settings: GapsSettings) -> int:
     accounts, fill_them = look(settings, wiring, first, last, clock, metrics, log)
     report = {"first": first, "last": last, "symbols": accounts}
     if not settings.fill:
-        _print_summary(report)
+        print_summary(settings, report)
         return 0
     filled = fill_them()
-    _print_summary(report | {"filled": asdict(filled)})
+    print_summary(settings, report | {"filled": asdict(filled)})
     if filled.failed:
         reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in filled.failed.items())
         raise PartialFailure(f"gaps of {len(filled.failed)} symbols are left: {reasons}")
@@ -184,12 +177,6 @@ def _sender(settings: ProducerSettings, topic: str, metrics: ProducerMetrics, lo
     probe, _errors = new_producer(settings, log)
     require_topics(probe, settings, topic)
     return Sender(settings, topic, metrics, log, traced=settings.trace_headers)
-
-
-def _print_summary(summary: dict[str, Any]) -> str:
-    line = msgspec.json.encode(summary).decode()
-    print(line, flush=True)
-    return line
 
 
 def main() -> None:

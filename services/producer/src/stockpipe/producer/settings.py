@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 
 from stockpipe.common.contracts.fields import SYMBOL_PATTERN, check_text
-from stockpipe.common.settings import CommaSeparated, KafkaSettings, OptionalLakeSettings
+from stockpipe.common.settings import CommaSeparated, KafkaSettings, OptionalLakeSettings, SummarySettings
 from stockpipe.producer.sources.alphavantage_plan import PlanName
 from stockpipe.producer.sources.limits import parse_limits
 from stockpipe.producer.symbols import AssetClass
@@ -101,7 +101,7 @@ class SourceSettings(OptionalLakeSettings):
     )
 
 
-class ProducerSettings(KafkaSettings, SourceSettings):
+class ProducerSettings(KafkaSettings, SourceSettings, SummarySettings):
     """What the commands that send have in common."""
 
     trace_headers: bool = Field(
@@ -157,9 +157,6 @@ class BatchSettings(ProducerSettings):
     )
     batch_id: str | None = Field(
         None, description="Batch id, UTC time first, e.g. 20261123T143000Z-daily (default: made from now)"
-    )
-    xcom_path: str | None = Field(
-        None, description="File that also gets the summary; Airflow reads /airflow/xcom/return.json"
     )
 
 
