@@ -41,4 +41,4 @@ release stock-pipeline ${PIPELINE_VALUES:-charts/stock-pipeline/values-kind.yaml
 echo
 helm get notes stock-pipeline --namespace $namespace
 echo "Secrets with passwords, in namespace $namespace:"
-kubectl -n $namespace get secrets -o name | sed -n 's|^secret/\(stockpipe-.*\|.*-root\|stock-kafka-admin\)$|  \1|p'
+kubectl -n $namespace get secrets --no-headers -o custom-columns=:metadata.name | sed -nE '/^(stockpipe-.*|.*-root|stock-kafka-admin)$/s/^/  /p'
