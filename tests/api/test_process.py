@@ -1,5 +1,7 @@
 """The program itself: its stream live, its end in order, its command line."""
 
+import contextlib
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -43,6 +45,28 @@ def test_too_many_listeners_are_asked_to_come_again(own: ApiSite) -> None:
         next(lines)
         refused = httpx.get(f"{api.url}/v1/stream")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+
+
+def test_an_endless_head_is_cut_off(own: ApiSite) -> None:
+    with serving(own, "--anonymous-role", "reader") as api, socket.create_connection(("127.0.0.1", api.port)) as sent:
+        sent.settimeout(20)
+        sent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(64):
+                sent.sendall(b"a" * 2**18)
+        with contextlib.suppress(ConnectionResetError):
+            assert sent.recv(100).startswith(b"HTTP/1.1 400")
+        assert httpx.get(f"{api.url}/healthz", headers={"X-Long": "a" * 60_000}).status_code == 200
+
+
+def test_what_is_no_http_is_logged_as_an_event(own: ApiSite) -> None:
+    with serving(own, "--anonymous-role", "reader") as api:
+        with socket.create_connection(("127.0.0.1", api.port)) as sent:
+            sent.sendall(b"\x16\x03\x01 not http\r\n\r\n")
+            sent.recv(100)
+        assert api.stop() == 0
+        assert {"library_warning"} == {event["event"] for event in api.events()} - {"serving", "stopped"}
+        assert all(line.startswith("{") for line in api.log.read_text().splitlines())
 
 
 def test_a_taken_port_is_named(own: ApiSite) -> None:
