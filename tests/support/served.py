@@ -57,7 +57,7 @@ class Served:
 @contextlib.contextmanager
 def serving(site: ApiSite, *flags: str) -> Iterator[Served]:
     (port,) = free_ports(1)
-    served = Served(site, port, flags, site.folder / "api.log")
+    served = Served(site, port, flags, site.folder / f"api-{port}.log")
     try:
         served.start()
         yield served

@@ -72,9 +72,9 @@ def problem_response(
 
 def told(request: Request, error: ApiProblem | Unavailable) -> Response:
     """Return the answer to a request that this error ended."""
+    request.state.reason = str(error)
     if isinstance(error, ApiProblem):
         return problem_response(request, error.status, error.detail, error.headers)
-    request.state.reason = str(error)
     detail = "the warehouse or the lake can't be reached at the moment; try again"
     return problem_response(request, 503, detail, {"Retry-After": "5"})
 
