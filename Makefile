@@ -30,7 +30,7 @@ help: ## List the targets
 demo: $(VENV)/.standalone ## Run the whole pipeline once on real prices, check the books, leave nothing running (about 2 min; SOURCE=yahoo: by the network)
 	@$(BIN)/stockpipe-standalone demo --source $(SOURCE)
 
-up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes until Ctrl-C
+up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes and the dashboard until Ctrl-C
 	@$(BIN)/stockpipe-standalone up
 
 test: check servers ## Lint, types, import rules and every test that needs no cluster

@@ -123,8 +123,17 @@ def test_too_many_requests_are_refused_until_time_has_passed(own: ApiSite, clien
 
 def test_one_caller_does_not_use_up_anothers_rate() -> None:
     limit = RateLimit(60, ManualClock())
-    assert [limit.seconds_to_wait("a") for _ in range(61)] == [0.0] * 60 + [1.0]
-    assert limit.seconds_to_wait("b") == 0.0
+    assert [limit.take("a") for _ in range(61)] == [0.0] * 60 + [1.0]
+    assert limit.take("b") == 0.0
+
+
+def test_who_guesses_keys_is_soon_not_looked_at(own: ApiSite, client_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(ApiKeys, "find", lambda _keys, key: looked.append(key))
+    client = client_of(own, rate_limit_per_minute=3)
+    guesses = [f"sp_{number:08x}_{'A' * 43}" for number in range(5)]
+    assert [client.get("/v1/symbols", headers=bearer(guess)).status_code for guess in guesses] == [401] * 3 + [429] * 2
+    assert looked == guesses[:3]
 
 
 def keys(site: ApiSite, *arguments: str) -> subprocess.CompletedProcess[str]:

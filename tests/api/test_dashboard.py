@@ -232,9 +232,16 @@ def test_without_a_key_the_page_asks_for_one(browser: Browser, own: ApiSite) -> 
         seen.wrong[:] = [text for text in seen.wrong if "401 (Unauthorized)" not in text]
 
 
-def test_an_empty_warehouse_says_so(browser: Browser, tmp_path: Path) -> None:
+def test_an_empty_warehouse_says_so_until_rows_are_loaded(browser: Browser, tmp_path: Path) -> None:
     site = ApiSite(tmp_path)
     site.migrate()
     with serving(site, "--anonymous-role", "operator") as api, watched(browser, api) as seen:
         seen.open()
-        expect(seen.page.locator("#symbols")).to_contain_text("nothing has been loaded into the warehouse")
+        expect(seen.page.locator("#waiting")).to_contain_text("Waiting for the first prices")
+        expect(seen.page.locator("#shown")).to_be_hidden()
+        site.load(write_batch(site.store, "realtime_live", "20130301T210000Z-stream", [window(0)]))
+        expect(seen.page.locator("#name")).to_have_text("AAPL")
+        expect(seen.page.locator("#chart-empty")).to_contain_text("No daily bars of AAPL")
+        site.load(write_batch(site.store, "daily", "20130301T220000Z-daily", bars("AAPL")))
+        expect(seen.page.locator("#legend")).to_contain_text("1 Mar 2013")
+        expect(seen.page.locator("#chart-empty")).to_be_hidden()

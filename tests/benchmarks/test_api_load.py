@@ -17,7 +17,7 @@ from support.served import serving
 from support.waiting import eventually
 
 CLIENTS = 200
-SECONDS = 2.0
+SECONDS = 1.5
 ROUNDS = 2
 PATH = "/v1/daily/AAPL?limit=100&columns=date,daily_close"
 LEAST_RATIO = 0.5

@@ -42,7 +42,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> tuple[str, str]:
         ("demo", "starting Kafka", signal.SIGINT, 130),
         ("demo", "daily metrics (Spark)", signal.SIGINT, 130),
         ("demo", "source → Kafka: daily bars", signal.SIGTERM, 130),
-        ("up", "loader and producer run", signal.SIGINT, 0),
+        ("up", "the dashboard is at", signal.SIGINT, 0),
     ],
 )
 def test_an_interrupted_run_stops_everything(command: str, words: str, sent: signal.Signals, code: int) -> None:

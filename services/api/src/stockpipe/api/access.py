@@ -14,10 +14,10 @@ from stockpipe.api.problems import ApiProblem
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import ApiMetrics
 
-_BEARER = HTTPBearer(
+BEARER = HTTPBearer(
     auto_error=False, description="An API key (`stockpipe-api keys create`), or a token of the OIDC provider"
 )
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,13 @@ class Access:
             Unavailable: the lake or the provider can't be asked.
         """
         address = f"address:{request.client.host if request.client else 'unknown'}"
-        caller, reason = await self._identify(request, credentials, address)
-        wait = self._limit.seconds_to_wait(caller.identity if caller else address)
+        # Refusals cost the lake or the provider a question, so who is refused too often isn't looked at.
+        refused = f"refused {address}"
+        caller, reason = None, ""
+        wait = self._limit.seconds_to_wait(refused)
+        if not wait:
+            caller, reason = await self._identify(request, credentials, address)
+            wait = self._limit.take(caller.identity if caller else refused)
         if wait:
             raise self._deny(request, caller, address, "rate", 429, "too many requests; see Retry-After", wait)
         if caller is None:

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from stockpipe.api.access import Access
-from stockpipe.api.answers import Answers
+from stockpipe.api.answers import Answers, KeptFirst
 from stockpipe.api.edge import Edge
 from stockpipe.api.keys import ApiKeys
 from stockpipe.api.limits import RateLimit
@@ -97,6 +97,7 @@ def build_app(parts: Parts) -> FastAPI:
         app.include_router(each.router)
     app.mount("/static", StaticFiles(directory=page.STATIC))
     add_handlers(app)
+    app.add_middleware(KeptFirst, answers=app.state.answers)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -17,15 +17,20 @@ class RateLimit:
         self._clock = clock
         self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(CALLERS)
 
-    def seconds_to_wait(self, caller: str) -> float:
+    def take(self, caller: str) -> float:
         """Take one request of `caller` and return 0, or return the seconds until it has one."""
+        wait = self.seconds_to_wait(caller)
+        if not wait and self._capacity:
+            self._buckets[caller] = self._left(caller) - 1, self._clock.monotonic()
+        return wait
+
+    def seconds_to_wait(self, caller: str) -> float:
+        """Return the seconds until `caller` has a request, 0 if it has one."""
         if not self._capacity:
             return 0.0
+        return max(0.0, (1 - self._left(caller)) / self._per_second)
+
+    def _left(self, caller: str) -> float:
         now = self._clock.monotonic()
         left, at = self._buckets.get(caller, (self._capacity, now))
-        left = min(self._capacity, left + (now - at) * self._per_second)
-        if left < 1:
-            self._buckets[caller] = left, now
-            return (1 - left) / self._per_second
-        self._buckets[caller] = left - 1, now
-        return 0.0
+        return min(self._capacity, left + (now - at) * self._per_second)

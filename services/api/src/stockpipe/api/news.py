@@ -89,6 +89,9 @@ class News:
             except PipelineError as error:
                 self._metrics.polls_failed.inc()
                 self._log.warning("poll_failed", error=str(error), retry_seconds=self._seconds)
+            except Exception:
+                self._metrics.polls_failed.inc()
+                self._log.exception("poll_failed", retry_seconds=self._seconds)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._seconds)
 

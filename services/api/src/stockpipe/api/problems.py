@@ -70,6 +70,15 @@ def problem_response(
     return Response(body, status, dict(headers or {}) | {"Cache-Control": "no-store"}, MEDIA_TYPE)
 
 
+def told(request: Request, error: ApiProblem | Unavailable) -> Response:
+    """Return the answer to a request that this error ended."""
+    request.state.reason = str(error)
+    if isinstance(error, ApiProblem):
+        return problem_response(request, error.status, error.detail, error.headers)
+    detail = "the warehouse or the lake can't be reached at the moment; try again"
+    return problem_response(request, 503, detail, {"Retry-After": "5"})
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer with these statuses, besides those that every route has."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -84,7 +93,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ApiProblem)
     async def _problem(request: Request, error: ApiProblem) -> Response:
-        return problem_response(request, error.status, error.detail, error.headers)
+        return told(request, error)
 
     @app.exception_handler(NotTraced)
     async def _not_traced(request: Request, error: NotTraced) -> Response:
@@ -92,9 +101,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Unavailable)
     async def _unavailable(request: Request, error: Unavailable) -> Response:
-        request.state.reason = str(error)
-        detail = "the warehouse or the lake can't be reached at the moment; try again"
-        return problem_response(request, 503, detail, {"Retry-After": "5"})
+        return told(request, error)
 
     @app.exception_handler(PipelineError)
     async def _failed(request: Request, error: PipelineError) -> Response:

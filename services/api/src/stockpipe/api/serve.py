@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stockpipe.api.app import Parts, build_app
 from stockpipe.api.settings import ServeSettings
@@ -17,6 +18,29 @@ from stockpipe.common.lake.open import open_lake
 from stockpipe.common.logs import Logger, configure_logs
 from stockpipe.common.service import serve_metrics
 from stockpipe.common.warehouse.reader import open_reader
+
+MAX_HEAD_BYTES = 64 * 1024
+
+
+class _BoundedProtocol(HttpToolsProtocol):
+    """Ends a connection whose request head grows without end: the parser would keep all of it."""
+
+    _head_bytes = 0
+    _in_head = True
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response(f"The request's head is larger than {MAX_HEAD_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        self._head_bytes, self._in_head = 0, True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
 
 
 class _Server(uvicorn.Server):
@@ -62,13 +86,13 @@ def serve(app: FastAPI, settings: ServeSettings, log: Logger) -> None:
         app,
         host=settings.listen_host,
         port=settings.listen_port,
+        http=_BoundedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=settings.stop_seconds,
-        h11_max_incomplete_event_size=16 * 1024,
     )
     try:
         _Server(config, log, app.state.news.stop).run()

@@ -24,7 +24,8 @@ def configure_logs(service: str, level: str = "info") -> Logger:
         cache_logger_on_first_use=True,
     )
     logger: Logger = structlog.get_logger(service=service)
-    logging.getLogger("urllib3").handlers = [_AsEvents(logger)]
+    for library in ("urllib3", "uvicorn"):
+        logging.getLogger(library).handlers = [_AsEvents(logger)]
     return logger
 
 

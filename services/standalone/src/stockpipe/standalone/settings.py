@@ -26,7 +26,7 @@ class DemoSettings(ServiceSettings):
 
 
 class UpSettings(ServiceSettings):
-    """Run the whole pipeline with live simulated quotes until Ctrl-C, and show a table of the results.
+    """Run the whole pipeline with live simulated quotes until Ctrl-C, with a table of results and a dashboard.
 
     The quotes follow real sessions of the past, re-dated to now.
     """

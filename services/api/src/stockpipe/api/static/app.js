@@ -7,7 +7,7 @@ import { showLineage } from "./lineage.js";
 import { showOperations } from "./operations.js";
 
 const at = (id) => document.getElementById(id);
-const state = { symbols: new Map(), symbol: null, view: "market", mode: "daily", range: 252, loaded: null };
+const state = { symbols: new Map(), symbol: null, view: "market", mode: "daily", range: 252, loaded: null, heard: false };
 const chart = new Chart(at("chart"), at("legend"), (row) => showLineage(state.symbol, state.mode, row));
 
 // --- the list of symbols
@@ -24,7 +24,7 @@ function showSymbols() {
     if (each.symbol === state.symbol) item.firstChild.setAttribute("aria-current", "true");
     return item;
   }));
-  if (!shown.length) list.append(element("li", { class: "dim none", text: state.symbols.size ? "No symbol has this in its name." : "No symbol yet: nothing has been loaded into the warehouse." }));
+  if (!shown.length) list.append(element("li", { class: "dim none", text: state.symbols.size ? "No symbol has this in its name." : "No symbol yet." }));
   showAges();
 }
 
@@ -204,6 +204,8 @@ function follow() {
   const symbol = state.symbols.has(place) ? place : (state.symbol ?? state.symbols.keys().next().value ?? null);
   const changed = symbol !== state.symbol;
   state.symbol = symbol;
+  at("waiting").hidden = symbol !== null || !state.heard;
+  at("shown").hidden = symbol === null;
   showSymbols();
   showHead();
   if (changed || state.loaded !== key()) {
@@ -265,6 +267,7 @@ listen({
   },
   symbols(rows) {
     const first = state.symbols.size === 0;
+    state.heard = true;
     rows.forEach((row) => state.symbols.set(row.symbol, row));
     if (first && rows.length) {
       state.symbols = new Map([...state.symbols].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -273,8 +276,12 @@ listen({
     if (first || state.view === "market") follow();
     if (!first && state.mode === "intraday" && rows.some((row) => row.symbol === state.symbol)) updateIntraday();
   },
-  batches() {
+  batches(rows) {
     if (state.view === "operations") refreshOperations();
+    if (rows.some((row) => row.dataset === "daily")) {
+      showCorrelation();
+      if (state.mode === "daily") showChart();
+    }
   },
 });
 

@@ -77,7 +77,7 @@ export async function listen(on) {
       // falls through to the next try
     }
     on.state("lost");
-    await new Promise((resolve) => setTimeout(resolve, Math.min(1000 * 2 ** failures, 15000)));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** failures, 4000)));
   }
 }
 
