@@ -90,6 +90,24 @@ def test_every_panel_says_what_it_shows_in_which_unit_and_where_to_look(board: B
     assert len(set(titles)) == len(titles)
 
 
+def unit_of(expr: str) -> str:
+    """Return the unit of what an expression gives, from its functions and its metric's suffix."""
+    if "histogram_quantile" in expr or re.search(r"^time\(\)|_seconds(:p\d+_15m)?\{[^}]*\}\)?$", expr):
+        return "s"
+    if " / " in expr or ":ratio" in expr:
+        return "percentunit"
+    if "container_cpu_usage_seconds" in expr:
+        return "none"
+    if "rate(" in expr or ":deriv" in expr:
+        return "cps"
+    return "bytes" if "_bytes" in expr else "short"
+
+
+@pytest.mark.parametrize(("board", "panel", "query"), QUERIES, ids=lambda part: getattr(part, "title", ""))
+def test_a_panel_s_unit_is_its_metric_s(board: Any, panel: Any, query: Any) -> None:
+    assert panel.unit == unit_of(query.promql)
+
+
 def test_no_dashboard_is_left_behind() -> None:
     assert {file.stem for file in (ROOT / DASHBOARDS).iterdir()} == {board.name for board in BOARDS}
 

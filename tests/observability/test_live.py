@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from observability.dashboards import BOARDS
 from observability.panels import Panel
+from observability.registry import all_metrics
 from stockpipe.common import ids
 from stockpipe.common.contracts.manifests import ProcessedFile
 from stockpipe.common.lake.folder import FolderStore
@@ -51,6 +52,13 @@ def test_every_other_panel_and_every_rule_can_be_evaluated(stack: Stack) -> None
     for panel in PANELS:
         empty(stack, panel)
     assert stack.prometheus.rule_errors() == []
+
+
+def test_what_is_scraped_is_what_the_registry_declares(stack: Stack) -> None:
+    declared = {name for metric in all_metrics() for name in metric.series}
+    scraped = {name for name in stack.prometheus.metrics() if name.startswith("stockpipe_")}
+    assert len(scraped) > 50
+    assert {name for name in scraped if not name.endswith("_created")} <= declared
 
 
 def test_a_healthy_pipeline_raises_no_alert_but_the_watchdog(stack: Stack) -> None:
