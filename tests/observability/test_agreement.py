@@ -1,7 +1,9 @@
 """Registry, rules, dashboards and runbook speak of the same things."""
 
+import functools
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from observability.dashboards import BOARDS
 from observability.generated import DASHBOARDS, ROOT
 from observability.panels import RUNBOOK, Board
 from observability.registry import all_metrics
+from support.programs import program_path
 from support.rule_cases import RULES
 
 PLATFORM = {
@@ -132,3 +135,27 @@ def test_the_runbook_s_links_to_its_sections_lead_somewhere() -> None:
     assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {name.lower() for name in SECTIONS}
     for page in re.findall(r"\]\((\w+\.md)", text):
         assert (Path(ROOT) / "docs" / page).is_file(), page
+
+
+COMMANDS = sorted(
+    set(
+        re.findall(
+            r"(stockpipe-[a-z]+)((?: [a-z]+(?:-[a-z]+)*)?)((?: --?[a-z].*?)?)[`\n;,]", (ROOT / RUNBOOK).read_text()
+        )
+    )
+)
+
+
+@functools.cache
+def help_of(program: str, command: str) -> str:
+    done = subprocess.run(
+        [program_path(program), *command.split(), "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("program", "command", "flags"), COMMANDS)
+def test_a_command_of_the_runbook_exists_with_its_flags(program: str, command: str, flags: str) -> None:
+    known = {"--help", *re.findall(r"--[a-z-]+", help_of(program, command))}
+    assert set(re.findall(r"--[a-z-]+", flags)) <= known
