@@ -15,6 +15,7 @@ from observability.panels import Panel
 from observability.registry import all_metrics
 from stockpipe.common import ids
 from stockpipe.common.contracts.manifests import ProcessedFile
+from stockpipe.common.errors import DataRefused
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import commit_processed
 from stockpipe.standalone.pipeline import TOPICS
@@ -91,3 +92,5 @@ def test_records_that_break_their_contract_are_noticed_first_a_few_then_most(sta
         producer.produce(TOPICS[0], b'{"schema": "drifted"}', key=b"AAPL", partition=number % 6)
     producer.flush(10)
     stack.await_firing("ConsumerStopped")
+    stack.services["consumer"].ask_to_stop()
+    assert stack.services["consumer"].wait(20.0) == DataRefused.exit_code
