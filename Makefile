@@ -38,7 +38,8 @@ test: check servers ## Lint, types, import rules and every test that needs no cl
 generated: $(VENV)/.dev ## Write docs/metrics.md, docs/catalog.md and the dashboards anew from the code
 	@PYTHONPATH=tools $(BIN)/python -m observability
 
-charts-golden: servers ## Rewrite what the charts' values files render, for a look at the diff
+charts-golden: $(VENV)/.dev ## Rewrite what the charts' values files render, for a look at the diff
+	@$(BIN)/stockpipe-standalone setup-helm
 	@$(BIN)/pytest -q tests/charts/test_golden.py --rewrite-golden
 
 chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 runs: make chaos RUNS=50 SEED=1 (about 25 min)

@@ -6,13 +6,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 namespace=stock-market
+options=()
+# Helm 4 leaves alone what others have set, such as replicas by `kubectl scale`, and fails; Helm 3 sets it.
+[[ $(helm version --short) == v3* ]] || options=(--force-conflicts)
 
 release() { # NAME VALUES...
     local name=$1 flags=()
     shift
     for file in "$@"; do flags+=(--values "$file"); done
     echo "== release $name"
-    helm upgrade --install "$name" "charts/$name" --namespace $namespace "${flags[@]}" --wait --timeout 10m
+    helm upgrade --install "$name" "charts/$name" --namespace $namespace "${flags[@]}" "${options[@]}" --wait --timeout 10m
 }
 wait_for() { kubectl -n $namespace wait --timeout=10m "$@"; }
 # Ready may be of an older generation, and stays true while Kafka rolls.
@@ -38,4 +41,4 @@ release stock-pipeline ${PIPELINE_VALUES:-charts/stock-pipeline/values-kind.yaml
 echo
 helm get notes stock-pipeline --namespace $namespace
 echo "Secrets with passwords, in namespace $namespace:"
-kubectl -n $namespace get secrets -o name | sed -n 's|^secret/\(stockpipe-.*\|.*-root\|stock-kafka-admin\)$|  \1|p'
+kubectl -n $namespace get secrets --no-headers -o custom-columns=:metadata.name | sed -nE '/^(stockpipe-.*|.*-root|stock-kafka-admin)$/s/^/  /p'

@@ -1,5 +1,7 @@
 """Every variable of every container is a setting of its program, with a value that the program takes."""
 
+import contextlib
+import importlib
 import os
 import re
 from collections.abc import Iterator
@@ -34,8 +36,10 @@ PROGRAMS: dict[str, type[ServiceSettings]] = {
     "spark_stream_batch_processor": StreamBatchSettings,
     "spark_stream_processor": StreamSettings,
 }
-NOT_OURS = {"PYSPARK_SUBMIT_ARGS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
-"""PySpark's, and S3A's in executors."""
+with contextlib.suppress(ModuleNotFoundError):
+    PROGRAMS["stockpipe-api serve"] = importlib.import_module("stockpipe.api.settings").ServeSettings
+NOT_OURS = {"PYSPARK_SUBMIT_ARGS"}
+"""PySpark's."""
 
 
 def command_of(container: Document) -> str:
@@ -72,7 +76,9 @@ def _aliases(name: str, field: FieldInfo) -> list[str]:
 
 
 def is_ours(pod: Pod) -> bool:
-    return pod.labels.get("spark-role") != "executor"
+    """Return whether the pod's programs have settings: executors are Spark's own, and the API may not be there yet."""
+    absent = "stockpipe-api serve" not in PROGRAMS and pod.labels["app.kubernetes.io/component"] == "api"
+    return pod.labels.get("spark-role") != "executor" and not absent
 
 
 def plain(container: Document) -> dict[str, str]:

@@ -22,6 +22,9 @@ RESTRICTED_VOLUMES = {
 }
 SECRET_NAME = re.compile(r"(PASSWORD|PASSPHRASE|SECRET|SECRET_KEY|ACCESS_KEY|ACCESS_KEY_ID|API_KEY|TOKEN)$")
 
+MANY = {"consumer-realtime", "consumer-batch", "consumer-actions", "api"}
+"""The programs that may run several times."""
+
 every_rendering = pytest.mark.parametrize("rendering", RENDERINGS, ids=str)
 
 
@@ -104,10 +107,13 @@ def test_every_program_that_runs_all_the_time_is_watched(rendering: Rendering) -
     for pod in pods(render(HELM_4, rendering)):
         if pod.kind == "Deployment":
             (container,) = pod.spec["containers"]
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                assert container[probe]["httpGet"] == {"path": "/healthz", "port": "metrics"}, (pod, probe)
             (port,) = container["ports"]
-            assert {"name": "METRICS_PORT", "value": str(port["containerPort"])} in container["env"]
+            variable = {"metrics": "METRICS_PORT", "http": "LISTEN_PORT"}[port["name"]]
+            assert {"name": variable, "value": str(port["containerPort"])} in container["env"]
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                ready = port["name"] == "http" and probe == "readinessProbe"
+                asked = {"path": "/readyz" if ready else "/healthz", "port": port["name"]}
+                assert container[probe]["httpGet"] == asked, (pod, probe)
 
 
 @pytest.mark.parametrize("rendering", PIPELINE, ids=str)
@@ -121,9 +127,9 @@ def test_the_grace_is_longer_than_a_consumers_last_flush(rendering: Rendering) -
 def test_what_there_may_be_once_is_never_there_twice(rendering: Rendering) -> None:
     for document in render(HELM_4, rendering):
         if document["kind"] == "Deployment":
-            consumer = "consumer" in document["metadata"]["name"]
-            assert (document["spec"]["strategy"]["type"] == "Recreate") is not consumer
-            assert consumer or document["spec"]["replicas"] == 1
+            many = document["metadata"]["labels"]["app.kubernetes.io/component"] in MANY
+            assert (document["spec"]["strategy"]["type"] == "Recreate") is not many
+            assert many or document["spec"]["replicas"] == 1
         if document["kind"] == "CronJob":
             assert document["spec"]["concurrencyPolicy"] == "Forbid"
 

@@ -31,6 +31,12 @@ WRONG = [
         "metrics.alertmanager.slack.secret.name=slack",
         "set metrics.alertmanager.slack.channel, such as #stock-pipeline",
     ),
+    (SMALL, "lake.credentials=role", r"lake.endpoint is .*: leave it empty for AWS S3, or set lake.credentials"),
+    (
+        SMALL,
+        "lake.credentials=role,lake.endpoint=",
+        "set identities.producer.roleArn to arn:aws:iam::<account>:role/<name>",
+    ),
     (SMALL, "image.tag=latest", "image.tag is latest: set it to a version"),
     (SMALL, "images.producer=stockpipe/producer", "images.producer .* give it a tag other than latest"),
     (SMALL, "images.producer=stockpipe/producer:latest", "images.producer .* give it a tag other than latest"),

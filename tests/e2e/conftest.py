@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,14 +14,16 @@ PIPELINE = "charts/stock-pipeline/values-small.yaml"
 OURS = "tests/e2e/values-pipeline.yaml"
 
 
-def install() -> str:
+def install(*values: Path) -> str:
     """Install or upgrade both releases, wait until everything runs, and return what the script printed.
 
-    PLATFORM_VALUES and PIPELINE_VALUES name other values files than those of a cluster without operators.
+    PLATFORM_VALUES and PIPELINE_VALUES name other values files than those of a cluster without operators; `values` are
+    more of them for the pipeline.
     """
+    pipeline = (os.environ.get("PIPELINE_VALUES", PIPELINE), OURS, *map(str, values))
     environment = {
         "PLATFORM_VALUES": os.environ.get("PLATFORM_VALUES", PLATFORM),
-        "PIPELINE_VALUES": f"{os.environ.get('PIPELINE_VALUES', PIPELINE)} {OURS}",
+        "PIPELINE_VALUES": " ".join(pipeline),
     }
     return run("k8s/install.sh", environment=environment, seconds=1500)
 

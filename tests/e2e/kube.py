@@ -44,7 +44,8 @@ def get(*arguments: str) -> Any:
 def pods(selector: str = SELECTOR) -> list[Any]:
     """Return the pods of programs that run all the time."""
     found = get("pods", "--selector", selector)["items"]
-    return [pod for pod in found if pod["metadata"]["ownerReferences"][0]["kind"] != "Job"]
+    owners = [{each["kind"] for each in pod["metadata"].get("ownerReferences", [])} for pod in found]
+    return [pod for pod, kinds in zip(found, owners, strict=True) if kinds & {"ReplicaSet", "StatefulSet"}]
 
 
 def is_ready(pod: Any) -> bool:

@@ -25,6 +25,7 @@ from stockpipe.spark.io.checkpoint import CheckpointDamaged, MicroBatch, read_mi
 from stockpipe.spark.io.kafka import accepted, decoded, kafka_options
 from stockpipe.spark.io.live import commit_live
 from stockpipe.spark.io.raw import merge_ranges, select_raw
+from stockpipe.spark.io.s3a import s3a_environment
 from stockpipe.spark.io.session import session_confs
 from stockpipe.spark.io.writer import Attempt
 from stockpipe.spark.jobs.errors import cause, stream_failure
@@ -102,6 +103,22 @@ def test_a_bucket_gets_its_confs_and_no_conf_tells_a_credential() -> None:
     assert "spark.hadoop.fs.s3a.endpoint" not in on_aws
     assert "spark.hadoop.fs.s3a.path.style.access" not in on_aws
     assert on_aws["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "true"
+
+
+def test_a_role_takes_the_place_of_the_keys() -> None:
+    settings = SparkSettings(
+        lake_url="s3://stock-market-data",
+        aws_role_arn="arn:aws:iam::1:role/spark",
+        aws_web_identity_token_file=Path("/token"),
+    )
+    bucket = Bucket.of(settings)
+    provider = session_confs(settings, bucket)["spark.hadoop.fs.s3a.aws.credentials.provider"]
+    assert provider == "software.amazon.awssdk.auth.credentials.WebIdentityTokenFileCredentialsProvider"
+    assert s3a_environment(bucket) == {
+        "AWS_ROLE_ARN": "arn:aws:iam::1:role/spark",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/token",
+        "AWS_REGION": "us-east-1",
+    }
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,19 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Rendering:
-    """A chart with one of its values files, on top of others where that file says so; it gives the name."""
+    """A chart with one of its values files, on top of others where that file says so; it gives the name.
+
+    `variant` is appended to it where single values are `sets` as well.
+    """
 
     chart: str
     files: tuple[str, ...]
     sets: tuple[str, ...] = ()
+    variant: str = ""
 
     def __str__(self) -> str:
-        return f"{self.chart}-{(self.files or ('values.yaml',))[-1].removeprefix('values-').removesuffix('.yaml')}"
+        file = self.files[-1] if self.files else "values.yaml"
+        return f"{self.chart}-{file.removeprefix('values-').removesuffix('.yaml')}{self.variant}"
 
     @property
     def arguments(self) -> list[str]:
@@ -48,6 +53,9 @@ PIPELINE = tuple(
         ("values-production.yaml", "values-aws.yaml"),
         ("values-production.yaml", "values-gcp.yaml"),
     )
+)
+PIPELINE += (
+    Rendering("stock-pipeline", ("values-small.yaml",), ("api.enabled=true", "networkPolicy.enabled=true"), "-api"),
 )
 # passwords that the chart would make are random
 PLATFORM = tuple(

@@ -21,6 +21,16 @@
 {{- if and $lake.caSecret.name (not (hasPrefix "https://" $lake.endpoint)) }}
 {{- fail (printf "lake.caSecret.name is set, but lake.endpoint is %q: set it to https://host[:port], or leave caSecret.name empty" $lake.endpoint) }}
 {{- end }}
+{{- if eq $lake.credentials "role" }}
+{{- if $lake.endpoint }}
+{{- fail (printf "lake.credentials is role, but lake.endpoint is %q: leave it empty for AWS S3, or set lake.credentials to secret" $lake.endpoint) }}
+{{- end }}
+{{- range $component := list "producer" "consumer" "loader" "auditor" "api" "spark" }}
+{{- if and (not (get (get $values.identities $component) "roleArn")) (or (ne $component "api") $values.api.enabled) }}
+{{- fail (printf "lake.credentials is role: set identities.%s.roleArn to arn:aws:iam::<account>:role/<name>" $component) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $lake.caSecret.name (eq $values.spark.mode "operator") }}
 {{- fail "lake.caSecret.name can't be used with spark.mode operator, whose executors trust public certificates only: set spark.mode to local, or give the bucket a public certificate" }}
 {{- end }}

@@ -8,10 +8,15 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{- define "stock-pipeline.labels" -}}
+{{/* Labels of pods: none that a new chart alone would change, which would restart them. */}}
+{{- define "stock-pipeline.podLabels" -}}
 {{ include "stock-pipeline.selector" . }}
 app.kubernetes.io/version: {{ include "stock-pipeline.tag" .root | quote }}
 app.kubernetes.io/part-of: stock-pipeline
+{{- end }}
+
+{{- define "stock-pipeline.labels" -}}
+{{ include "stock-pipeline.podLabels" . }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
@@ -84,7 +89,7 @@ workloads:
   args: [serve]
   needs: {lake: true, warehouse: read, topic: both}
   http: true
-  env: {HOST: 0.0.0.0, PORT: {{ include "stock-pipeline.httpPort" . }}}
+  env: {LISTEN_HOST: 0.0.0.0, LISTEN_PORT: {{ include "stock-pipeline.httpPort" . }}}
   values: {{ toJson .Values.api }}
 {{- if eq .Values.spark.mode "local" }}
 - name: stream

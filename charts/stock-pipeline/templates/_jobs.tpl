@@ -54,7 +54,7 @@ spec:
       template:
         metadata:
           labels:
-            {{- include "stock-pipeline.labels" $about | nindent 12 }}
+            {{- include "stock-pipeline.podLabels" $about | nindent 12 }}
         spec:
           restartPolicy: OnFailure
           {{- include "stock-pipeline.steps" . | nindent 10 }}

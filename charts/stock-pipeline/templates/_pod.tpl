@@ -33,8 +33,13 @@ KAFKA_TOPIC_ACTIONS: {{ $values.kafka.topics.actions }}
 {{- if $needs.lake }}
 LAKE_URL: {{ $values.lake.url }}
 MINIO_REGION: {{ $values.lake.region }}
+{{- if eq $values.lake.credentials "role" }}
+AWS_ROLE_ARN: {{ $identity.roleArn }}
+AWS_WEB_IDENTITY_TOKEN_FILE: /etc/stockpipe/aws/token
+{{- else }}
 MINIO_ACCESS_KEY_FILE: /etc/stockpipe/s3/accessKey
 MINIO_SECRET_KEY_FILE: /etc/stockpipe/s3/secretKey
+{{- end }}
 {{- with $values.lake.endpoint }}
 MINIO_ENDPOINT: {{ . }}
 {{- end }}
@@ -90,7 +95,11 @@ ALPHA_VANTAGE_API_KEY_FILE: /etc/stockpipe/alpha-vantage/apiKey
 {{- end }}
 {{- end }}
 {{- if $needs.lake }}
+{{- if eq $values.lake.credentials "role" }}
+- {name: aws, mountPath: /etc/stockpipe/aws, readOnly: true}
+{{- else }}
 - {name: s3-{{ $component }}, mountPath: /etc/stockpipe/s3, readOnly: true}
+{{- end }}
 {{- if $values.lake.caSecret.name }}
 - {name: s3-ca, mountPath: /etc/stockpipe/s3-ca, readOnly: true}
 {{- end }}
@@ -129,8 +138,13 @@ kafka-ca:
 {{- end }}
 {{- end }}
 {{- if $step.needs.lake }}
+{{- if eq $values.lake.credentials "role" }}
+aws:
+  projected: {defaultMode: 0440, sources: [{serviceAccountToken: {audience: sts.amazonaws.com, expirationSeconds: 86400, path: token}}]}
+{{- else }}
 s3-{{ $component }}:
   secret: {secretName: {{ $identity.s3Secret }}, defaultMode: 0440, items: [{key: accessKey, path: accessKey}, {key: secretKey, path: secretKey}]}
+{{- end }}
 {{- with $values.lake.caSecret }}
 {{- if .name }}
 s3-ca:
@@ -207,7 +221,7 @@ volumeMounts:
 {{/* What all pods share: root, steps, tmpSize; affinity binds readers of the DuckDB file to the loader's node. */}}
 {{- define "stock-pipeline.podBase" -}}
 {{- $root := .root }}
-serviceAccountName: {{ .serviceAccount | default (printf "%s-%s" $root.Release.Name (first .steps).component) }}
+serviceAccountName: {{ .serviceAccount | default (printf "%s-%s" $root.Release.Name (eq (len .steps) 1 | ternary (first .steps).component "jobs")) }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with $root.Values.image.pullSecrets }}

@@ -56,11 +56,15 @@ executor:
   # the account mounts no token; only the driver speaks to the API server
   serviceAccount: {{ $root.Release.Name }}-spark
   env:
-    # S3A's own names; the driver's job reads the mounted files instead
+    # S3A's own names; the driver's job sets them itself
+    {{- if eq $root.Values.lake.credentials "role" }}
+    {{- include "stock-pipeline.env" (dict "AWS_ROLE_ARN" $identity.roleArn "AWS_WEB_IDENTITY_TOKEN_FILE" "/etc/stockpipe/aws/token" "AWS_REGION" $root.Values.lake.region) | nindent 4 }}
+    {{- else }}
     - name: AWS_ACCESS_KEY_ID
       valueFrom: {secretKeyRef: {name: {{ $identity.s3Secret }}, key: accessKey}}
     - name: AWS_SECRET_ACCESS_KEY
       valueFrom: {secretKeyRef: {name: {{ $identity.s3Secret }}, key: secretKey}}
+    {{- end }}
   volumeMounts:
     {{- include "stock-pipeline.mounts" . | nindent 4 }}
 {{- end }}
@@ -72,7 +76,7 @@ coreLimit: {{ .size.coreLimit | quote }}
 memory: {{ .size.memory }}
 memoryOverhead: {{ .size.memoryOverhead }}
 labels:
-  {{- include "stock-pipeline.labels" . | nindent 2 }}
+  {{- include "stock-pipeline.podLabels" . | nindent 2 }}
   {{- if .metrics }}
   stockpipe-metrics: "true"
   {{- end }}

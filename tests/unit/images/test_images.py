@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_everything_is_installed_by_hash() -> None:
         text = path.read_text().replace("\\\n", " ")
         for line in re.findall(r"pip (?:--python \S+ )?(?:install|wheel) [^&\n]*", text):
             assert "--require-hashes" in line or "--no-index" in line or re.search(r"services/common", line), line
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_a_lock_has_what_the_packages_in_its_image_declare(name: str) -> None:
+    locked = {line.partition("==")[0].lower() for line in (ROOT / f"requirements/{name}.lock").read_text().splitlines()}
+    for project in (ROOT / "services/common", DOCKERFILES[name].parent):
+        declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+        names = {re.split(r"[<>=!~\[; ]", each)[0].lower() for each in declared} - {"stockpipe-common"}
+        assert names <= locked, f"{project.name} needs {sorted(names - locked)}: add it to requirements/{name}.in"
 
 
 def test_makefile_and_skaffold_build_the_same_images() -> None:

@@ -158,6 +158,10 @@ class OptionalLakeSettings(ServiceSettings):
         None, description="Secret key of the bucket; better from a file by MINIO_SECRET_KEY_FILE"
     )
     minio_bucket: str | None = Field(None, description="Bucket, another way to say LAKE_URL=s3://bucket")
+    aws_role_arn: str | None = Field(None, description="IAM role to take instead of keys, as EKS sets it")
+    aws_web_identity_token_file: Path | None = Field(
+        None, description="Token of the service account that may take the role, as EKS sets it"
+    )
     minio_region: str = Field("us-east-1", description="Region of the bucket")
     minio_ca_file: Path | None = Field(None, description="PEM file with the S3 server's CA (default: public ones)")
 

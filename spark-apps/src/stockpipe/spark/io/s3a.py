@@ -15,7 +15,7 @@ _COMMITTERS = {
     "spark.sql.parquet.output.committer.class": f"{_CLOUD}.BindingParquetOutputCommitter",
     "spark.sql.streaming.checkpointFileManagerClass": f"{_CLOUD}.AbortableStreamBasedCheckpointFileManager",
 }
-_CREDENTIALS = "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
+_CREDENTIALS = "software.amazon.awssdk.auth.credentials"
 _TRUST_PASSWORD = "changeit"  # noqa: S105 - Java's own for stores without secrets
 
 
@@ -26,7 +26,8 @@ def s3a_confs(bucket: Bucket) -> dict[str, str]:
     `s3a_environment`.
     """
     confs = _COMMITTERS | {
-        "spark.hadoop.fs.s3a.aws.credentials.provider": _CREDENTIALS,
+        "spark.hadoop.fs.s3a.aws.credentials.provider": f"{_CREDENTIALS}."
+        + ("WebIdentityTokenFileCredentialsProvider" if bucket.role else "EnvironmentVariableCredentialsProvider"),
         "spark.hadoop.fs.s3a.endpoint.region": bucket.region,
         "spark.hadoop.fs.s3a.connection.ssl.enabled": str(bucket.secure).lower(),
     }
@@ -38,6 +39,12 @@ def s3a_confs(bucket: Bucket) -> dict[str, str]:
 
 def s3a_environment(bucket: Bucket) -> Mapping[str, str]:
     """Return the variables from which S3A takes the credentials."""
+    if bucket.role:
+        return {
+            "AWS_ROLE_ARN": bucket.role.arn,
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(bucket.role.token_file),
+            "AWS_REGION": bucket.region,
+        }
     return {"AWS_ACCESS_KEY_ID": bucket.access_key, "AWS_SECRET_ACCESS_KEY": bucket.secret_key.get_secret_value()}
 
 

@@ -16,8 +16,17 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True)
+class Role:
+    """An IAM role, the token that may take it and the URL of the service that gives its credentials."""
+
+    arn: str
+    token_file: Path
+    token_service: str
+
+
+@dataclass(frozen=True)
 class Bucket:
-    """A bucket, the endpoint that serves it (`host[:port]`) and who we are there."""
+    """A bucket, the endpoint that serves it (`host[:port]`) and who we are there; with a role the keys are empty."""
 
     name: str
     endpoint: str
@@ -26,6 +35,7 @@ class Bucket:
     secret_key: SecretStr
     region: str
     ca_file: Path | None
+    role: Role | None = None
 
     @property
     def on_aws(self) -> bool:
@@ -45,11 +55,7 @@ class Bucket:
                 f"LAKE_URL {settings.lake_url!r} must be s3://bucket, without a folder; a bucket's name has 3 to 63 "
                 "of a-z 0-9 . -"
             )
-        if settings.minio_access_key is None or settings.minio_secret_key is None:
-            raise ConfigError(
-                f"LAKE_URL {settings.lake_url} needs MINIO_ACCESS_KEY and MINIO_SECRET_KEY (or MINIO_ACCESS_KEY_FILE "
-                "and MINIO_SECRET_KEY_FILE)"
-            )
+        access_key, secret_key, role = _identity(settings)
         endpoint, secure = _endpoint(settings.minio_endpoint)
         if settings.minio_ca_file and not secure:
             raise ConfigError(
@@ -61,11 +67,26 @@ class Bucket:
             name=url.netloc,
             endpoint=endpoint,
             secure=secure,
-            access_key=settings.minio_access_key.get_secret_value(),
-            secret_key=settings.minio_secret_key,
+            access_key=access_key,
+            secret_key=secret_key,
             region=settings.minio_region,
             ca_file=settings.minio_ca_file,
+            role=role,
         )
+
+
+def _identity(settings: OptionalLakeSettings) -> tuple[str, SecretStr, Role | None]:
+    """Return the keys, or empty ones and the role to take."""
+    access_key, secret_key = settings.minio_access_key, settings.minio_secret_key
+    if access_key is not None and secret_key is not None:
+        return access_key.get_secret_value(), secret_key, None
+    arn, token_file = settings.aws_role_arn, settings.aws_web_identity_token_file
+    if access_key is None and secret_key is None and arn is not None and token_file is not None:
+        return "", SecretStr(""), Role(arn, token_file, f"https://sts.{settings.minio_region}.amazonaws.com")
+    raise ConfigError(
+        f"LAKE_URL {settings.lake_url} needs MINIO_ACCESS_KEY and MINIO_SECRET_KEY (or MINIO_ACCESS_KEY_FILE and "
+        "MINIO_SECRET_KEY_FILE); or AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, without keys"
+    )
 
 
 def _endpoint(text: str | None) -> tuple[str, bool]:

@@ -11,6 +11,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
 from stockpipe.common.lake.s3_bucket import Bucket
+from stockpipe.common.lake.s3_role import RoleCredentials
 
 _HEALS = (408, 409, 429, 500, 502, 503, 504, 507)
 
@@ -67,9 +68,10 @@ def new_client(bucket: Bucket, patience: Patience) -> Minio:
     )
     return Minio(
         bucket.endpoint,
-        bucket.access_key,
-        bucket.secret_key.get_secret_value(),
+        bucket.access_key or None,
+        bucket.secret_key.get_secret_value() or None,
         secure=bucket.secure,
         region=bucket.region,
         http_client=pool,
+        credentials=RoleCredentials(bucket.role, pool) if bucket.role else None,
     )
