@@ -1,7 +1,9 @@
 """Registry, rules, dashboards and runbook speak of the same things."""
 
+import functools
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from observability.dashboards import BOARDS
 from observability.generated import DASHBOARDS, ROOT
 from observability.panels import RUNBOOK, Board
 from observability.registry import all_metrics
+from support.programs import program_path
 from support.rule_cases import RULES
 
 PLATFORM = {
@@ -90,6 +93,24 @@ def test_every_panel_says_what_it_shows_in_which_unit_and_where_to_look(board: B
     assert len(set(titles)) == len(titles)
 
 
+def unit_of(expr: str) -> str:
+    """Return the unit of what an expression gives, from its functions and its metric's suffix."""
+    if "histogram_quantile" in expr or re.search(r"^time\(\)|_seconds(:p\d+_15m)?\{[^}]*\}\)?$", expr):
+        return "s"
+    if " / " in expr or ":ratio" in expr:
+        return "percentunit"
+    if "container_cpu_usage_seconds" in expr:
+        return "none"
+    if "rate(" in expr or ":deriv" in expr:
+        return "cps"
+    return "bytes" if "_bytes" in expr else "short"
+
+
+@pytest.mark.parametrize(("board", "panel", "query"), QUERIES, ids=lambda part: getattr(part, "title", ""))
+def test_a_panel_s_unit_is_its_metric_s(board: Any, panel: Any, query: Any) -> None:
+    assert panel.unit == unit_of(query.promql)
+
+
 def test_no_dashboard_is_left_behind() -> None:
     assert {file.stem for file in (ROOT / DASHBOARDS).iterdir()} == {board.name for board in BOARDS}
 
@@ -114,3 +135,27 @@ def test_the_runbook_s_links_to_its_sections_lead_somewhere() -> None:
     assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {name.lower() for name in SECTIONS}
     for page in re.findall(r"\]\((\w+\.md)", text):
         assert (Path(ROOT) / "docs" / page).is_file(), page
+
+
+COMMANDS = sorted(
+    set(
+        re.findall(
+            r"(stockpipe-[a-z]+)((?: [a-z]+(?:-[a-z]+)*)?)((?: --?[a-z].*?)?)[`\n;,]", (ROOT / RUNBOOK).read_text()
+        )
+    )
+)
+
+
+@functools.cache
+def help_of(program: str, command: str) -> str:
+    done = subprocess.run(
+        [program_path(program), *command.split(), "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("program", "command", "flags"), COMMANDS)
+def test_a_command_of_the_runbook_exists_with_its_flags(program: str, command: str, flags: str) -> None:
+    known = {"--help", *re.findall(r"--[a-z-]+", help_of(program, command))}
+    assert set(re.findall(r"--[a-z-]+", flags)) <= known

@@ -53,3 +53,9 @@ def test_promtool_has_nothing_to_say() -> None:
     text = generate_latest(registry)
     checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
     assert (checked.returncode, checked.stderr.decode()) == (0, "")
+
+
+def test_the_catalog_has_a_meaning_for_everything() -> None:
+    rows = [line for line in generated()["docs/catalog.md"].splitlines() if line.startswith("| `")]
+    assert len(rows) > 100
+    assert [row for row in rows if not row.split("|")[-2].strip()] == []

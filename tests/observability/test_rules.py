@@ -139,6 +139,11 @@ PLAIN = [
     Case(
         "a program is down", {'up{job="stock-pipeline-metrics",pod="loader"}': "1x5 0x20"}, {9: [], 12: ["TargetDown"]}
     ),
+    Case(
+        "a pod that a PodMonitor names is down",
+        {'up{job="stock-market/stock-pipeline-stream",pod="driver"}': "0x20"},
+        {12: ["TargetDown"]},
+    ),
     Case("another team's program is down", {'up{job="other",pod="x"}': "0x60"}, {60: []}),
 ]
 

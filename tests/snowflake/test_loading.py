@@ -118,7 +118,8 @@ def test_check_connection_is_one_line(site: SnowflakeSite, monkeypatch: Any, cap
     assert capsys.readouterr().out == (
         "snowflake://fakesnow: reachable; Snowflake 10.0.0, account fakesnow, user loader, role none, "
         f"warehouse none; tables present: {batch}.DAILY_STOCK_METRICS, {batch}.LOADED_BATCHES, "
-        f"{stream}.REALTIME_STOCK_ANALYTICS, {stream}.LOADED_BATCHES\n"
+        f"{batch}.DATA_QUALITY_RESULTS, {stream}.REALTIME_STOCK_ANALYTICS, {stream}.LOADED_BATCHES, "
+        f"{stream}.DATA_QUALITY_RESULTS\n"
     )
 
 

@@ -27,9 +27,11 @@ COMMANDS = {
     "stream": spark_job("spark_stream_processor", "--trigger-seconds", "2"),
     "producer": program("producer", "realtime", "--always-on", "--fetch-interval-seconds", "1"),
 }
+START_SECONDS = 180.0
+WAIT_SECONDS = 60.0
 HURRIED = {
-    "LandingLate": ("[10m]) > 1000", "[5s]) > 10"),
-    "StreamStalled": ("> 300", "> 8"),
+    "LandingLate": ("[10m]) > 1000", "[5s]) > 60"),
+    "StreamStalled": ("> 300", "> 15"),
     "LoadingFails": ("[15m]", "[10s]"),
 }
 """Thresholds that would take minutes to pass, and what the test has in place of them."""
@@ -43,6 +45,11 @@ class Stack:
     services: dict[str, ChildProcess]
     prometheus: Prometheus
 
+    def rows_are_loaded(self) -> bool:
+        ended = {name: service.last_lines() for name, service in self.services.items() if service.poll() is not None}
+        assert not ended
+        return bool(self.prometheus.query('stockpipe_loader_batches_total{dataset="realtime_live"} > 1'))
+
     def pause(self, *names: str) -> None:
         for name in names:
             self.services[name].send(signal.SIGSTOP)
@@ -52,10 +59,10 @@ class Stack:
             self.services[name].send(signal.SIGCONT)
 
     def await_firing(self, *names: str) -> None:
-        eventually(lambda: set(names) <= self.prometheus.firing(), f"{names} fire")
+        eventually(lambda: set(names) <= self.prometheus.firing(), f"{names} fire", WAIT_SECONDS)
 
     def await_quiet(self, *names: str) -> None:
-        eventually(lambda: not set(names) & self.prometheus.firing(), f"{names} clear")
+        eventually(lambda: not set(names) & self.prometheus.firing(), f"{names} clear", WAIT_SECONDS)
 
 
 def hurried_rules() -> dict[str, Any]:
@@ -84,6 +91,8 @@ def running_stack(path: Path) -> Iterator[Stack]:
             for name, command in COMMANDS.items()
         }
         with running_prometheus(Path(folder.path) / "prometheus", targets, hurried_rules(), NAMESPACE) as prometheus:
-            yield Stack(pipeline, services, prometheus)
+            stack = Stack(pipeline, services, prometheus)
+            eventually(stack.rows_are_loaded, "the stream's rows are loaded", seconds=START_SECONDS)
+            yield stack
             for service in services.values():
                 service.send(signal.SIGCONT)

@@ -165,6 +165,7 @@ def test_a_used_up_quota_is_planned_for_and_counted() -> None:
     assert len(desk.round()) == 1
     assert desk.round() == {}
     assert desk.metric("quota_remaining", source="yahoo") == 0
+    assert desk.metric("quota_limit", source="yahoo") == 4
     assert desk.metric("source_skips_total", source="yahoo", reason="no_quota") == 1
 
 

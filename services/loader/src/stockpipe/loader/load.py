@@ -8,7 +8,8 @@ recorded, so a repetition finds it and stops.
 Two loaders of one batch can't both commit, even if the warehouse reads what others commit in the middle of a
 transaction and holds no unique keys, as Snowflake does: writing the counts updates the record, so it takes the lock of
 LOADED_BATCHES until COMMIT, and the look after it is a statement of its own. Who gets the lock second therefore sees
-the record of the first, and rolls back. Everyone writes LOADED_BATCHES and the batch's table in the same order.
+the record of the first, and rolls back. Everyone writes LOADED_BATCHES, the batch's table and DATA_QUALITY_RESULTS in
+this order.
 """
 
 from datetime import UTC, datetime

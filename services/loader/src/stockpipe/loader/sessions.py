@@ -1,7 +1,9 @@
 """Whether a batch of daily rows has every session of each symbol's exchange."""
 
+from bisect import bisect_left, bisect_right
 from contextlib import suppress
 from datetime import date
+from itertools import groupby
 
 from stockpipe.common import calendar
 from stockpipe.common.errors import ConfigError
@@ -9,8 +11,9 @@ from stockpipe.loader.warehouse import STAGED, Session
 
 _SPANS = (
     f"SELECT exchange, MIN(date), MAX(date), COUNT(DISTINCT date) FROM {STAGED} "
-    "WHERE exchange IS NOT NULL AND date IS NOT NULL GROUP BY exchange, symbol"
+    "WHERE exchange IS NOT NULL AND date IS NOT NULL GROUP BY exchange, symbol ORDER BY exchange"
 )
+_Span = tuple[date, date, int]
 
 
 def missing_sessions(session: Session) -> int:
@@ -18,10 +21,15 @@ def missing_sessions(session: Session) -> int:
 
     Rows without an exchange, or with one that has no calendar, can't be judged.
     """
-    return sum(_missing(*span) for span in session.fetch(_SPANS))
+    by_exchange = groupby(session.fetch(_SPANS), key=lambda span: span[0])
+    return sum(
+        _missing(exchange, [(first, last, rows) for _, first, last, rows in spans]) for exchange, spans in by_exchange
+    )
 
 
-def _missing(exchange: str, first: date, last: date, rows: int) -> int:
+def _missing(exchange: str, spans: list[_Span]) -> int:
     with suppress(ConfigError):
-        return max(0, len(calendar.sessions(exchange, first, last)) - rows)
+        found = calendar.sessions(exchange, min(span[0] for span in spans), max(span[1] for span in spans))
+        days = [each.day for each in found]
+        return sum(max(0, bisect_right(days, last) - bisect_left(days, first) - rows) for first, last, rows in spans)
     return 0
