@@ -25,8 +25,8 @@ DEADLINE_SECONDS = 120
 class LocalPods:
     """Runs programs of pods and SparkApplications, and remembers what was asked of it.
 
-    `canned`: results by task id; such a task runs nothing. `doom`: by task id, how many of its processes are killed, each
-    once the condition holds for its command.
+    `canned`: results by task id; such a task runs nothing. `doom`: by task id, how many of its processes are killed,
+    each once the condition holds for its command.
     """
 
     folder: Path
