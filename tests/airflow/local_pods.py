@@ -25,14 +25,14 @@ DEADLINE_SECONDS = 120
 class LocalPods:
     """Runs programs of pods and SparkApplications, and remembers what was asked of it.
 
-    `canned`: results by task id; such a task runs nothing. `doom`: tasks whose first process is killed so many times,
-    once the condition holds.
+    `canned`: results by task id; such a task runs nothing. `doom`: by task id, how many of its processes are killed,
+    each once the condition holds for its command.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     canned: dict[str, Any] | None = None
-    doom: dict[str, tuple[int, Callable[[], bool]]] = field(default_factory=dict)
+    doom: dict[str, tuple[int, Callable[[list[str]], bool]]] = field(default_factory=dict)
     pods: list[tuple[str, k8s.V1Pod]] = field(default_factory=list)
     applications: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     commands: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -83,16 +83,16 @@ class LocalPods:
                 start_new_session=True,
             )
             with _killed_at_the_end(process):
-                self._watch(task_id, process)
+                self._watch(task_id, command, process)
         if process.returncode:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
             raise AirflowException(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
 
-    def _watch(self, task_id: str, process: "subprocess.Popen[bytes]") -> None:
-        times, condition = self.doom.get(task_id, (0, lambda: False))
+    def _watch(self, task_id: str, command: list[str], process: "subprocess.Popen[bytes]") -> None:
+        times, condition = self.doom.get(task_id, (0, lambda _command: False))
         deadline = time.monotonic() + DEADLINE_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
-            if times and condition():
+            if times and condition(command):
                 self.doom[task_id] = (times - 1, condition)
                 self.killed.append(task_id)
                 os.killpg(process.pid, signal.SIGKILL)
