@@ -43,7 +43,7 @@ class _Asked:
 
 
 class Answers:
-    """Makes each answer once for each state of the databases that it is made from.
+    """Makes each answer, of routes that every reader may ask, once for each state of the databases that it comes from.
 
     An ETag may be older than what it stands for, by one poll, but never newer: so no client keeps rows that it should
     not, it only asks once too often.

@@ -94,7 +94,12 @@ export class Chart {
       if (layer.levels) layer.levels.forEach((price) => this.series.at(-1).series.createPriceLine({ price, color: css("--dim"), lineStyle: L.LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false }));
       if (layer.pane) L.createTextWatermark(chart.panes()[index], { horzAlign: "left", vertAlign: "top", lines: [{ text: layer.label, color: css("--dim"), fontSize: 11, fontFamily: css("--font") }] });
     }
-    chart.panes().forEach((each, index) => each.setStretchFactor(index ? 1 : 3.4));
+    const spread = Math.max(...this.rows.map((row) => row.high)) / Math.min(...this.rows.map((row) => row.low));
+    chart.panes().forEach((each, index) => {
+      each.setStretchFactor(index ? 1 : 3.4);
+      const mode = index === 0 && spread > 4 ? L.PriceScaleMode.Logarithmic : L.PriceScaleMode.Normal;
+      chart.priceScale("right", index).applyOptions({ mode });
+    });
     if (this.shown.has("anomalies") && this.mode === "daily") {
       const marks = this.anomalies.filter((row) => this.byTime.has(row.date));
       L.createSeriesMarkers(this.candles, marks.map((row) => ({ time: row.date, position: "aboveBar", shape: "circle", size: 0.7, color: css("--warn") })));
