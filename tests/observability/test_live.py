@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from confluent_kafka import Producer
+from msgspec.structs import replace
 
 from observability.dashboards import BOARDS
 from observability.panels import Panel
@@ -18,6 +19,7 @@ from stockpipe.common.contracts.manifests import ProcessedFile
 from stockpipe.common.errors import DataRefused
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import commit_processed
+from stockpipe.common.times import to_text
 from stockpipe.standalone.pipeline import TOPICS
 from support.live_stack import Stack
 from support.processed import manifest_of
@@ -74,9 +76,10 @@ def test_paused_programs_are_noticed_and_forgotten_once_they_go_on(stack: Stack)
 
 def test_a_batch_that_cannot_be_loaded_is_noticed(stack: Stack) -> None:
     store = FolderStore(stack.pipeline.folder.path / "lake")
-    batch_id = ids.batch_id(datetime.now(UTC), f"daily-{secrets.token_hex(3)}")
+    now = datetime.now(UTC)
+    batch_id = ids.batch_id(now, f"daily-{secrets.token_hex(3)}")
     file = ProcessedFile(key=f"processed/historical/{batch_id}.parquet", rows=1, bytes=10)
-    commit_processed(store, manifest_of("daily", batch_id, [file]))
+    commit_processed(store, replace(manifest_of("daily", batch_id, [file]), produced_at=to_text(now)))
     stack.await_firing("LoadingFails")
 
 

@@ -106,6 +106,11 @@ PLAIN = [
     Case("a batch can't be loaded", {FAILED_LOADS: "0+1x60", BATCHES: "1x60"}, {4: [], 30: ["LoadingFails"]}),
     Case("a batch is loaded at the second try", {FAILED_LOADS: "0 1x60", BATCHES: "1x3 0x60"}, {10: [], 30: []}),
     Case(
+        "a batch fails every quarter of an hour",
+        {FAILED_LOADS: "0x14 1x14 2x14 3x14 4x14 5x14", BATCHES: "1x90"},
+        {minute: ["LoadingFails"] for minute in range(30, 85, 5)},
+    ),
+    Case(
         "a check refuses a batch at every try",
         {'stockpipe_loader_checks_failed_total{dataset="daily",check="prices"}': "_x4 1+1x20"},
         {4: [], 15: ["ChecksFail"]},

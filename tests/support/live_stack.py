@@ -32,7 +32,7 @@ WAIT_SECONDS = 60.0
 HURRIED = {
     "LandingLate": ("[10m]) > 1000", "[5s]) > 60"),
     "StreamStalled": ("> 300", "> 15"),
-    "LoadingFails": ("[15m]", "[10s]"),
+    "LoadingFails": ("[15m]", "[5s]"),
 }
 """Thresholds that would take minutes to pass, and what the test has in place of them."""
 
