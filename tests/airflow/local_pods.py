@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / ".venv/bin"
 # what the chart says of a cluster, which isn't there
 OF_THE_CLUSTER = ("KAFKA_", "MINIO_", "LAKE_", "WAREHOUSE_", "SNOWFLAKE_", "SPARK_", "PYSPARK_", "XCOM_")
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 300
 
 
 @dataclass
@@ -96,10 +96,11 @@ class LocalPods:
                 self.doom[task_id] = (times - 1, condition)
                 self.killed.append(task_id)
                 os.killpg(process.pid, signal.SIGKILL)
-                break
+                process.wait()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.02 if times else 0.2)
-        process.wait(5)
+        if process.returncode is None:
+            raise AirflowException(f"{' '.join(command)} still runs after {DEADLINE_SECONDS} s")
 
 
 def _command(container: k8s.V1Container) -> list[str]:

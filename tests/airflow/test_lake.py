@@ -15,7 +15,7 @@ from stock_airflow.lake import lake, processed_manifest, raw_manifests, write_re
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_settings: Callable[..., None]) -> Iterator[None]:
     """A bucket that the connection `lake` leads to."""
-    command: list[str | Path] = [BIN / "python", Path(__file__).with_name("bucket.py"), tmp_path, "stock-market-data"]
+    command = [str(BIN / "python"), str(Path(__file__).with_name("bucket.py")), str(tmp_path), "stock-market-data"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -9,7 +9,7 @@ from kubernetes.client.exceptions import ApiException
 
 from conftest import config_maps
 from stock_airflow import templates
-from stock_airflow.templates import arguments, find_template, make_pod, read_config_map
+from stock_airflow.templates import Step, arguments, find_template, make_pod, read_config_map
 
 
 def test_arguments_without_a_value_are_left_out() -> None:
@@ -18,7 +18,7 @@ def test_arguments_without_a_value_are_left_out() -> None:
 
 
 def test_steps_run_one_after_the_other_each_with_its_own_secrets() -> None:
-    steps = [
+    steps: list[Step] = [
         {"program": "producer-realtime", "command": ["timeout", "5", "stockpipe-producer"], "args": ["realtime"]},
         {"program": "auditor", "when": ""},
         {"program": "consumer-realtime", "args": ["--drain"]},
