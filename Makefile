@@ -17,7 +17,7 @@ RUNS ?= 50
 SEED ?= 1
 SECONDS := 600
 SOURCE ?= sample
-IMAGES := producer consumer loader auditor spark
+IMAGES := producer consumer loader auditor api spark
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/common/pyproject.toml)
 # docker, buildah, or another program with their `build -t NAME -f FILE --build-arg=NAME=VALUE CONTEXT`
 IMAGE_BUILDER ?= docker

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-SERVICES = ("producer", "consumer", "loader", "auditor")
+SERVICES = ("producer", "consumer", "loader", "auditor", "api")
 DOCKERFILES = {name: ROOT / f"services/{name}/Dockerfile" for name in SERVICES} | {
     "spark": ROOT / "spark-apps/Dockerfile"
 }
