@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stockpipe.common.errors import ConfigError, Unavailable
-from stockpipe.standalone.go_programs import HELM_3, HELM_4, MINIO
+from stockpipe.standalone.go_programs import HELM_3, HELM_4, MINIO, PROMTOOL
 
 GO = """\
 #!/bin/sh
@@ -54,6 +54,13 @@ def test_several_processes_at_once_build_it_once(machine: Path) -> None:
     calls = (machine / "bin/calls").read_text().splitlines()
     assert calls == [f"install github.com/minio/minio@{MINIO.version}", "CGO_ENABLED=0"]
     assert sorted(path.name for path in built.parent.iterdir()) == ["lock", "minio"]
+
+
+def test_build_tags_are_given_to_go(machine: Path) -> None:
+    install(machine, "go", GO.format(result='echo tool > "$GOBIN/promtool"'))
+    PROMTOOL.build()
+    install_call = (machine / "bin/calls").read_text().splitlines()[0]
+    assert install_call == f"install -tags remove_all_sd {PROMTOOL.package}@{PROMTOOL.version}"
 
 
 def test_a_build_that_fails_leaves_nothing_and_says_why(machine: Path) -> None:

@@ -94,6 +94,6 @@ HELM_4 = GoProgram("helm", "helm.sh/helm/v4/cmd/helm", "v4.2.4", minutes=3, majo
 
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 # without the clients of two dozen clouds, which nobody here discovers targets by
-PROMTOOL = GoProgram("promtool", f"{_PROMETHEUS}/promtool", "v0.316.0", minutes=4, tags="remove_all_sd")
-PROMETHEUS = GoProgram("prometheus", f"{_PROMETHEUS}/prometheus", "v0.316.0", minutes=5, tags="remove_all_sd")
+PROMTOOL = GoProgram("promtool", f"{_PROMETHEUS}/promtool", "v0.316.0", minutes=5, tags="remove_all_sd")
+PROMETHEUS = GoProgram("prometheus", f"{_PROMETHEUS}/prometheus", "v0.316.0", minutes=3, tags="remove_all_sd")
 """Prometheus 3.16."""
