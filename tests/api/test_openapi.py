@@ -85,8 +85,8 @@ def test_the_routes_with_data_name_how_to_sign_in() -> None:
 
 def test_the_columns_of_rows_are_the_contracts() -> None:
     row = DOCUMENT["components"]["schemas"]["DailyRow"]["properties"]
-    assert list(row) == list(DAILY_STOCK_METRICS.column_names)
-    assert row["daily_close"]["description"] == "Last price, as traded"
+    described = {name: schema["description"] for name, schema in row.items()}
+    assert described == {column.name: column.meaning for column in DAILY_STOCK_METRICS.columns}
 
 
 def test_the_document_is_served(anonymous: TestClient) -> None:
