@@ -11,7 +11,7 @@ from support.landing import drain, settings_for
 
 def test_dead_letters_are_counted_by_reason_each_once(broker: Broker, tmp_path: Path) -> None:
     topic = new_topic(broker)
-    produce(broker, topic, [Raw(b"{"), Raw(b"["), Raw(b"{}")])
+    produce(broker, topic, [Raw(b"{"), Raw(b"{x"), Raw(b"{}")])
     assert drain(broker, topic, tmp_path).rejected == 3
     letters = read_all(broker, f"{topic}.dlq")
     twice = [Raw(each.value(), each.key(), header_list(each), each.partition() or 0) for each in letters]  # type: ignore[arg-type]
