@@ -120,13 +120,15 @@ consumer:
   - {keys: ["raw/*"], actions: [s3:GetObject, s3:PutObject, {{ $parts }}]}
 loader:
   - {keys: ["processed/*"], actions: ["s3:GetObject"]}
-auditor: # `maintain` removes and compacts
+auditor: # `maintain` removes and compacts, `watch` leaves its report for the API
   - {keys: ["raw/*", "processed/*"], actions: [s3:GetObject, s3:PutObject, s3:DeleteObject, {{ $parts }}]}
+  - {keys: ["state/books/*"], actions: [s3:GetObject, s3:PutObject, s3:DeleteObject]}
 spark:
   - {keys: ["raw/*"], actions: ["s3:GetObject"]}
   - {keys: ["processed/*", "checkpoints/*"], actions: [s3:GetObject, s3:PutObject, s3:DeleteObject, {{ $parts }}]}
-api:
-  - {keys: ["raw/*", "processed/*"], actions: ["s3:GetObject"]}
+api: # `stockpipe-api keys` makes and revokes keys
+  - {keys: ["raw/*", "processed/*", "state/books/*"], actions: ["s3:GetObject"]}
+  - {keys: ["state/api_keys/*"], actions: [s3:GetObject, s3:PutObject, s3:DeleteObject]}
 airflow: # manifests, to wait for them and report; its own reports and logs
   - {keys: ["raw/_manifests/*", "processed/_manifests/*"], actions: ["s3:GetObject"]}
   - {keys: ["reports/*", "logs/*"], actions: [s3:GetObject, s3:PutObject, {{ $parts }}]}

@@ -182,8 +182,11 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "stock-pipeline.container" -}}
 {{- $step := .step }}
 {{- $env := include "stock-pipeline.settings" . | fromYaml }}
-{{- if and .probes (not $step.http) }}
-{{- $env = mergeOverwrite $env (dict "METRICS_PORT" (include "stock-pipeline.metricsPort" .) "STALL_SECONDS" ($step.stall | default 300 | toString)) }}
+{{- if .probes }}
+{{- $env = mergeOverwrite $env (dict "METRICS_PORT" (include "stock-pipeline.metricsPort" .)) }}
+{{- if not $step.http }}
+{{- $env = mergeOverwrite $env (dict "STALL_SECONDS" ($step.stall | default 300 | toString)) }}
+{{- end }}
 {{- end }}
 {{- $env = mergeOverwrite $env ($step.env | default dict) }}
 name: {{ .name }}
@@ -200,6 +203,7 @@ env:
 {{- if and .probes $step.http }}
 ports:
   - {name: http, containerPort: {{ include "stock-pipeline.httpPort" . }}, protocol: TCP}
+  - {name: metrics, containerPort: {{ include "stock-pipeline.metricsPort" . }}, protocol: TCP}
 startupProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 2, failureThreshold: 60}
 readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 10, timeoutSeconds: 5}
 livenessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 3}

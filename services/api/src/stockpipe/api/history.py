@@ -18,10 +18,10 @@ _COLUMNS = ("date", "daily_open", "daily_high", "daily_low", "daily_close", "dai
 
 @dataclass(frozen=True)
 class History:
-    """Sessions, oldest first. Prices are adjusted for splits and dividends; `traded` are closes as traded.
+    """Sessions, oldest first. Prices are adjusted for splits and dividends; `daily_close` is the table's.
 
     Adjusted means times adj_close / daily_close of the session, over the same ratio of the last session: so the last
-    prices are as traded, and older ones as if today's shares had been traded. Without an adjusted close: as traded.
+    prices are the table's, and older ones continue them downwards. Without an adjusted close they are the table's.
     """
 
     days: npt.NDArray[np.datetime64]
@@ -29,7 +29,7 @@ class History:
     high: Floats
     low: Floats
     close: Floats
-    traded: Floats
+    daily_close: Floats
     volume: Floats
 
 
@@ -51,7 +51,7 @@ def read_history(reader: WarehouseReader, symbol: str, until: date | None = None
         high=high * factor,
         low=low * factor,
         close=close * factor,
-        traded=close,
+        daily_close=close,
         volume=volume,
     )
 

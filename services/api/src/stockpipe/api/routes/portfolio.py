@@ -55,7 +55,7 @@ class ValuedHolding(BaseModel):
 
     symbol: str
     quantity: float
-    close: float = Field(description="Last close, as traded")
+    close: float = Field(description="Last close")
     session: date = Field(description="When that was")
     value: float = Field(description="quantity times close")
     weight: float = Field(description="Share of the portfolio's value, 0 to 1")
@@ -99,7 +99,7 @@ def _measure(warehouse: Warehouse, wanted: Portfolio) -> PortfolioRisk:
     count = len(changes[names[0]])
     if count < LEAST_RETURNS:
         raise ApiProblem(422, f"body.holdings have {count} sessions in common; the risk needs {LEAST_RETURNS} or more")
-    values = np.array([holding.quantity * found[holding.symbol].traded[-1] for holding in wanted.holdings])
+    values = np.array([holding.quantity * found[holding.symbol].daily_close[-1] for holding in wanted.holdings])
     total = float(values.sum())
     risk = portfolio_risk(
         values / total,
@@ -113,7 +113,7 @@ def _measure(warehouse: Warehouse, wanted: Portfolio) -> PortfolioRisk:
             ValuedHolding(
                 symbol=holding.symbol,
                 quantity=holding.quantity,
-                close=float(found[holding.symbol].traded[-1]),
+                close=float(found[holding.symbol].daily_close[-1]),
                 session=found[holding.symbol].days[-1].astype(object),
                 value=float(value),
                 weight=float(value) / total,
