@@ -28,7 +28,7 @@ from support.waiting import eventually
 
 TOPIC, BARS = "stock-market-realtime", "stock-market-batch"
 CATCH_UP_SECONDS = 480.0
-"""A deadline, not a promise: on a machine with ten times its load a killed Spark takes minutes to start. It is printed."""
+"""A deadline, not a promise: a machine at twenty times its load takes minutes to start a killed Spark."""
 DOOMED = Path(__file__).with_name("doomed_consumer.py")
 
 
