@@ -107,12 +107,12 @@ def test_every_program_that_runs_all_the_time_is_watched(rendering: Rendering) -
     for pod in pods(render(HELM_4, rendering)):
         if pod.kind == "Deployment":
             (container,) = pod.spec["containers"]
-            (port,) = container["ports"]
-            variable = {"metrics": "METRICS_PORT", "http": "LISTEN_PORT"}[port["name"]]
-            assert {"name": variable, "value": str(port["containerPort"])} in container["env"]
+            ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
+            assert {"name": "METRICS_PORT", "value": ports["metrics"]} in container["env"]
+            assert "http" not in ports or {"name": "LISTEN_PORT", "value": ports["http"]} in container["env"]
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                ready = port["name"] == "http" and probe == "readinessProbe"
-                asked = {"path": "/readyz" if ready else "/healthz", "port": port["name"]}
+                ready = "http" in ports and probe == "readinessProbe"
+                asked = {"path": "/readyz" if ready else "/healthz", "port": "http" if "http" in ports else "metrics"}
                 assert container[probe]["httpGet"] == asked, (pod, probe)
 
 
