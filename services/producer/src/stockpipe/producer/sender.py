@@ -33,6 +33,7 @@ class Sender:
     def __init__(self, settings: KafkaSettings, topic: str, metrics: ProducerMetrics, log: Logger) -> None:
         self._topic = topic
         self._metrics = metrics
+        metrics.delivery_failures.labels(topic)  # a counter that appears with its first count has no increase
         self._log = log
         self._producer, self._errors = new_producer(settings, log)
         self._encoder = msgspec.json.Encoder()
