@@ -155,6 +155,14 @@ def test_a_bad_batch_is_reported_and_tried_again_ever_later(watch: Watch) -> Non
     assert [event["retry_seconds"] for event in errors] == [10, 20, 40, 80, 160, 320, 640, 900]
 
 
+def test_counters_of_failures_are_there_before_the_first_one(watch: Watch) -> None:
+    labels = {"dataset": "daily", "check": "prices"}
+    assert watch.registry.get_sample_value("stockpipe_loader_checks_failed_total", labels) == 0
+    labels = {"dataset": "realtime_live", "check": "price_jump"}
+    assert watch.registry.get_sample_value("stockpipe_loader_check_warnings_total", labels) == 0
+    assert watch.registry.get_sample_value("stockpipe_loader_failures_total", {"dataset": "realtime"}) == 0
+
+
 def test_a_check_that_refuses_a_batch_is_counted_by_name_and_written_down(watch: Watch) -> None:
     write_batch(watch.site.store, "daily", "20240514T150000Z-a", [daily_row(daily_volume=-1, daily_low=0.0)])
     watch.poll()

@@ -2,10 +2,12 @@
 
 import threading
 from dataclasses import dataclass
+from typing import get_args
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stockpipe.common.clock import Clock
+from stockpipe.common.contracts.decode import Reason
 from stockpipe.common.errors import DataRefused, PipelineError, Unavailable
 from stockpipe.common.kafka import ClientErrors, committed_offsets, end_offsets
 from stockpipe.common.lake.store import ObjectStore
@@ -84,9 +86,11 @@ class ConsumerService:
         self._callback_error: Exception | None = None
         self._stop = threading.Event()
         self.summary = Summary(self._topic)
-        # A counter that appears with its first failure has no increase.
+        # A counter that appears with its first count has no increase.
         for counter in (metrics.store_failures, metrics.commit_failures):
             counter.labels(self._topic)
+        for reason in get_args(Reason):
+            metrics.rejected.labels(self._topic, reason)
         metrics.breaker_open.labels(self._topic).set(0)
 
     def run(self, stop: threading.Event) -> Summary:

@@ -23,6 +23,7 @@ from stockpipe.loader.freshness import newest_events
 from stockpipe.loader.load import LoadResult, load_batch
 from stockpipe.loader.migrate import require_current
 from stockpipe.loader.settings import WatchSettings
+from stockpipe.loader.tables import sql_of
 from stockpipe.loader.warehouse import Session, Warehouse, WarehouseUnavailable
 
 _RECENT = timedelta(days=2)
@@ -52,9 +53,12 @@ class Watcher:
         self._backlog = Backlog(settings.retry_seconds, settings.retry_max_seconds)
         self._rescan_at = clock.monotonic()
         self._newest: dict[DatasetName, datetime] = {}
-        # A counter that appears with its first failure has no increase.
+        # A counter that appears with its first count has no increase.
         for dataset in get_args(DatasetName):
             metrics.failures.labels(dataset)
+            for check in sql_of(DATASETS[dataset].table).checks:
+                counter = metrics.checks_failed if check.level == "fail" else metrics.check_warnings
+                counter.labels(dataset, check.name)
 
     def run(self, stop: threading.Event) -> None:
         """Poll until `stop` is set.

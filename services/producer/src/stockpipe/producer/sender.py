@@ -38,6 +38,7 @@ class Sender:
         self._topic = topic
         self._traced = traced
         self._metrics = metrics
+        metrics.delivery_failures.labels(topic)  # a counter that appears with its first count has no increase
         self._log = log
         self._producer, self._errors = new_producer(settings, log)
         self._encoder = msgspec.json.Encoder()
