@@ -38,7 +38,7 @@ def client_of() -> Iterator[Callable[..., TestClient]]:
         yield make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def anonymous(shared: ApiSite) -> Iterator[TestClient]:
     """A client who may do everything without a key."""
     with shared.client(anonymous_role="operator", rate_limit_per_minute=0) as client:
