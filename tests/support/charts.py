@@ -54,9 +54,7 @@ PIPELINE = tuple(
         ("values-production.yaml", "values-gcp.yaml"),
     )
 )
-PIPELINE += (
-    Rendering("stock-pipeline", ("values-small.yaml",), ("api.enabled=true", "networkPolicy.enabled=true"), "-api"),
-)
+PIPELINE += (Rendering("stock-pipeline", ("values-small.yaml",), ("networkPolicy.enabled=true",), "-policies"),)
 # passwords that the chart would make are random
 PLATFORM = tuple(
     Rendering("platform", (file.name,), ("secrets.create=false",))
