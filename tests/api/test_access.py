@@ -37,6 +37,19 @@ def test_without_a_key_only_what_holds_no_data_is_open(own: ApiSite, client_of: 
     assert {event["reason"] for event in audit(own)} == {"no_key"}
 
 
+def test_no_route_is_forgotten(own: ApiSite, client_of: Any) -> None:
+    client, key = client_of(own), own.key("reader")
+    opened, operators = [], []
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        asked = path.format(symbol="AAPL", day="2013-03-01", window_start="2013-03-01T14:30:00Z")
+        for method in methods:
+            if client.request(method, asked).status_code != 401:
+                opened.append(path)
+            elif path != "/v1/stream" and client.request(method, asked, headers=bearer(key)).status_code == 403:
+                operators.append(path)
+    assert (opened, operators) == (["/healthz", "/readyz"], OPERATOR_ROUTES)
+
+
 def test_a_reader_reads_and_is_refused_an_operators_route(own: ApiSite, client_of: Any) -> None:
     client, key = client_of(own), own.key("reader")
     for path in READER_ROUTES:

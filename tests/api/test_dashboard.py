@@ -1,46 +1,26 @@
 """The dashboard in a real browser: what it shows, live, after a restart, by keyboard, on small and large screens."""
 
-import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from stockpipe.common.contracts.books import Finding
 from support.api import SYMBOLS, WINDOWS, ApiSite, bars, window
+from support.browsing import GONE, Seen, launched, needs_chromium, watched
 from support.operations import landed, publish
 from support.processed import write_batch
 from support.served import Served, serving
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; apt-get install chromium")
-
-
-expect.set_options(timeout=30_000)
-
-
-@dataclass
-class Seen:
-    """A page, and all that it should not do."""
-
-    page: Page
-    api: Served
-    wrong: list[str] = field(default_factory=list)
-
-    def open(self, place: str = "") -> None:
-        self.page.goto(f"{self.api.url}/{place}")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -57,34 +37,8 @@ def api(shared: ApiSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture
 def seen(browser: Browser, api: Served) -> Iterator[Seen]:
     """A page of 1920 x 1080 that must have no error and ask no other host."""
-    with watched(browser, api) as seen:
+    with watched(browser, api.url) as seen:
         yield seen
-
-
-def watched(browser: Browser, api: Served, width: int = 1920, theme: str = "dark") -> "Watched":
-    return Watched(browser, api, width, theme)
-
-
-class Watched:
-    def __init__(self, browser: Browser, api: Served, width: int, theme: str) -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 1080 if width > 500 else 740},
-            color_scheme="dark" if theme == "dark" else "light",
-        )
-        self.seen = Seen(self.context.new_page(), api)
-        wrong, page = self.seen.wrong, self.seen.page
-        page.set_default_timeout(30_000)
-        page.on("console", lambda message: wrong.extend([message.text] if message.type in ("error", "warning") else []))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: wrong.extend([] if request.url.startswith(api.url) else [request.url]))
-
-    def __enter__(self) -> Seen:
-        return self.seen
-
-    def __exit__(self, *failure: object) -> None:
-        self.context.close()
-        if failure[0] is None:
-            assert self.seen.wrong == []
 
 
 def test_every_symbol_is_listed_with_its_price(seen: Seen) -> None:
@@ -121,7 +75,7 @@ def test_ranges_and_layers_change_the_chart(seen: Seen) -> None:
 
 
 def test_a_new_quote_arrives_without_a_reload_and_after_a_restart(browser: Browser, own: ApiSite) -> None:
-    with serving(own, "--anonymous-role", "operator") as api, watched(browser, api) as seen:
+    with serving(own, "--anonymous-role", "operator") as api, watched(browser, api.url) as seen:
         seen.open("#/AAPL")
         seen.page.get_by_role("button", name="Intraday").click()
         expect(seen.page.locator("#legend")).to_contain_text("C 432.70")
@@ -137,8 +91,7 @@ def test_a_new_quote_arrives_without_a_reload_and_after_a_restart(browser: Brows
         api.start()
         expect(seen.page.locator("#live")).to_have_text("Live")
         expect(price).to_have_text("462.50")
-        # While it is away the browser itself says so; nothing else may be wrong.
-        seen.wrong[:] = [text for text in seen.wrong if not re.search(r"ERR_(CONNECTION|INCOMPLETE|EMPTY)", text)]
+        seen.forgive(GONE)
 
 
 def _load(site: ApiSite, number: int, price: float) -> None:
@@ -199,7 +152,7 @@ def test_operations_show_freshness_dead_letters_and_the_books(seen: Seen) -> Non
 
 def test_books_that_do_not_balance_are_told(browser: Browser, own: ApiSite) -> None:
     publish(own, findings=[Finding("kafka-raw", "topic partition 3", "2 offsets have <b>no</b> manifest", 2)])
-    with serving(own, "--anonymous-role", "operator") as api, watched(browser, api) as seen:
+    with serving(own, "--anonymous-role", "operator") as api, watched(browser, api.url) as seen:
         seen.open("#/operations")
         expect(seen.page.locator("#verdict")).to_contain_text("1 findings: the books don't balance")
         expect(seen.page.locator("#verdict")).to_contain_text("2 offsets have <b>no</b> manifest")
@@ -209,7 +162,7 @@ def test_books_that_do_not_balance_are_told(browser: Browser, own: ApiSite) -> N
 @pytest.mark.parametrize("width", [360, 1920])
 @pytest.mark.parametrize("place", ["#/AAPL", "#/operations"])
 def test_nothing_is_wider_than_the_screen(browser: Browser, api: Served, width: int, theme: str, place: str) -> None:
-    with watched(browser, api, width, theme) as seen:
+    with watched(browser, api.url, width, theme) as seen:
         seen.open(place)
         expect(seen.page.locator("#stats .stat, #fresh-symbols td").first).to_be_visible()
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -218,7 +171,7 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, api: Served, width: 
 
 def test_without_a_key_the_page_asks_for_one(browser: Browser, own: ApiSite) -> None:
     key = own.key()
-    with serving(own) as api, watched(browser, api) as seen:
+    with serving(own) as api, watched(browser, api.url) as seen:
         seen.open("#/IBM")
         field = seen.page.get_by_label("API key")
         field.fill("sp_00000000_wrong")
@@ -229,13 +182,13 @@ def test_without_a_key_the_page_asks_for_one(browser: Browser, own: ApiSite) -> 
         expect(seen.page.locator("#name")).to_have_text("IBM")
         expect(seen.page.locator("#live")).to_have_text("Live")
         assert seen.page.evaluate("JSON.stringify(localStorage)") == "{}"
-        seen.wrong[:] = [text for text in seen.wrong if "401 (Unauthorized)" not in text]
+        seen.forgive(r"401 \(Unauthorized\)")
 
 
 def test_an_empty_warehouse_says_so_until_rows_are_loaded(browser: Browser, tmp_path: Path) -> None:
     site = ApiSite(tmp_path)
     site.migrate()
-    with serving(site, "--anonymous-role", "operator") as api, watched(browser, api) as seen:
+    with serving(site, "--anonymous-role", "operator") as api, watched(browser, api.url) as seen:
         seen.open()
         expect(seen.page.locator("#waiting")).to_contain_text("Waiting for the first prices")
         expect(seen.page.locator("#shown")).to_be_hidden()

@@ -112,7 +112,9 @@ RSA = rsa.generate_private_key(65537, 2048)
         {"key": "x" * 64, "algorithm": "HS256"},
         {"key": "", "algorithm": "none"},
     ],
-    ids=str,
+    ids=lambda changes: ",".join(
+        f"{name}={value if isinstance(value, str) else type(value).__name__}" for name, value in changes.items()
+    ),
 )
 def test_a_token_that_does_not_hold_is_refused(client: TestClient, provider: Provider, changes: dict[str, Any]) -> None:
     assert status(client, provider.token(**changes)) == 401

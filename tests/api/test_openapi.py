@@ -21,6 +21,7 @@ from support.api import SYMBOLS, ApiSite
 from support.clocks import ManualClock
 from support.landing import quiet_log
 from support.memory_store import MemoryStore
+from support.operations import landed
 from support.served import serving
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -65,6 +66,26 @@ def test_every_answer_is_described(described: Any, key: str, method: str, path: 
     holds()
     assert 401 not in statuses
     assert 200 in statuses or "lineage" in path or path == "/v1/portfolio"
+
+
+@pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if each[1] != ENDLESS])
+def test_the_examples_of_a_route_are_requests_that_it_answers(
+    own: ApiSite, client_of: Any, method: str, path: str
+) -> None:
+    landed(own)
+    client, operation = client_of(own, anonymous_role="operator"), DOCUMENT["paths"][path][method]
+    given: dict[str, dict[str, str]] = {"path": {}, "query": {}}
+    for parameter in operation.get("parameters", []):
+        said = parameter["schema"]
+        if said.get("examples"):
+            given[parameter["in"]][parameter["name"]] = said["examples"][0]
+        else:
+            assert "default" in said or parameter["name"] == "cursor", parameter
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    example = DOCUMENT["components"]["schemas"][body["$ref"].rpartition("/")[2]]["example"] if body else None
+    answer = client.request(method, path.format(**given["path"]), params=given["query"], json=example)
+    no_raw_bars = path.startswith("/v1/lineage/daily")
+    assert answer.status_code == (404 if no_raw_bars else 200), answer.text
 
 
 def test_every_route_tells_what_it_is_for() -> None:

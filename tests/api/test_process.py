@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from stockpipe.api.keys import ApiKeys
 from stockpipe.standalone.ports import free_ports
 from support.api import WINDOWS, ApiSite, window
 from support.processed import write_batch
@@ -31,6 +32,83 @@ def test_a_new_batch_reaches_a_listening_client(own: ApiSite) -> None:
         own.load(write_batch(own.store, "realtime_live", "20130301T220000Z-more", [window(WINDOWS)]))
         assert next(line for line in lines if line.startswith("event")) == "event: batches"
         assert "20130301T220000Z-more" in next(lines)
+
+
+def test_a_revoked_key_gets_nothing_more_of_a_stream_that_is_open(own: ApiSite) -> None:
+    key = own.key()
+    with (
+        serving(own) as api,
+        httpx.stream("GET", f"{api.url}/v1/stream", headers={"Authorization": f"Bearer {key}"}) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith("event")) == "event: symbols"
+        ApiKeys(own.store).revoke(key[3:11])
+        own.load(write_batch(own.store, "realtime_live", "20130301T220000Z-more", [window(WINDOWS)]))
+        assert [line for line in lines if line.startswith("event")] == []
+
+
+def test_no_secret_is_logged_wherever_a_caller_puts_it(own: ApiSite) -> None:
+    key = own.key()
+    secret, token = key[12:], "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln"
+    with serving(own, "--log-level", "debug", "--anonymous-role", "reader") as api:
+        for hidden in (key, token):
+            answers = [
+                httpx.get(f"{api.url}/v1/books/{hidden}"),
+                httpx.get(f"{api.url}/v1/daily/{hidden}"),
+                httpx.get(f"{api.url}/v1/lineage/daily/{hidden}/2013-03-01", headers={"Authorization": hidden}),
+                httpx.get(f"{api.url}/v1/daily/AAPL?columns={hidden}"),
+                httpx.get(f"{api.url}/v1/symbols?{hidden}={hidden}"),
+                httpx.get(f"{api.url}/v1/symbols", headers={"Authorization": f"Basic {hidden}"}),
+                httpx.get(f"{api.url}/v1/symbols", headers={"Authorization": f"Bearer {hidden}x"}),
+                httpx.get(f"{api.url}/v1/books", headers={"X-Request-ID": hidden}),
+                httpx.post(f"{api.url}/v1/portfolio", json={"holdings": [{"symbol": hidden, "shares": 1}]}),
+            ]
+            assert {answer.status_code for answer in answers} == {401, 403, 404, 422}
+            told = "".join(f"{answer.text}{answer.headers}" for answer in answers)
+            assert secret not in told
+            assert "c2ln" not in told
+        assert api.stop() == 0
+        logged = api.log.read_text()
+    assert logged.count("access_denied") >= 8
+    assert secret not in logged
+    assert "c2ln" not in logged
+
+
+HEADS = {
+    "two lengths": b"POST /v1/portfolio HTTP/1.1|Content-Length: 2|Content-Length: 5||{}",
+    "length and chunks": b"POST /v1/portfolio HTTP/1.1|Content-Length: 4|Transfer-Encoding: chunked||0||"
+    b"GET /metrics HTTP/1.1||",
+    "negative length": b"POST /v1/portfolio HTTP/1.1|Content-Length: -1||",
+    "line break in a name": b"GET /v1/symbols HTTP/1.1|X-A\nX-B: c||",
+    "NUL in a value": b"GET /v1/symbols HTTP/1.1|Accept: a\x00b||",
+    "bytes that are no text": b"GET /v1/symbols HTTP/1.1|Authorization: Bearer \xff\xfe||",
+    "bytes as a format": b"GET /v1/symbols HTTP/1.1|Accept: \xff\xfe||",
+    "two credentials": b"GET /v1/books HTTP/1.1|Authorization: Bearer a|Authorization: Bearer b||",
+    "another method": b"GET /v1/symbols/x HTTP/1.1|X-HTTP-Method-Override: DELETE||",
+    "another path": b"GET /v1/nothing HTTP/1.1|X-Original-URL: /v1/books|X-Rewrite-URL: /v1/books||",
+    "a full address": b"GET http://evil.example/v1/books HTTP/1.1||",
+    "a path without slash": b"GET v1/symbols HTTP/1.1||",
+    "a range that is none": b"GET / HTTP/1.1|Range: bytes=9-1||",
+}
+"""Requests; `|` ends a line."""
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_an_attack_by_headers_gets_no_further(api: Served, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", api.port)) as sent:
+        sent.settimeout(20)
+        sent.sendall(head.replace(b"HTTP/1.1|", b"HTTP/1.1|Host: x|Connection: close|").replace(b"|", b"\r\n"))
+        received = b"".join(iter(lambda: sent.recv(2**16), b""))
+    statuses = [int(line.split()[1]) for line in received.splitlines() if line.startswith(b"HTTP/1.1 ")]
+    assert set(statuses) <= {400, 401, 403, 404, 406, 416, 422}, received[:500]
+    assert len(statuses) == 1, received[:500]
+    assert httpx.get(f"{api.url}/healthz").status_code == 200
+
+
+def test_ranges_without_end_bring_no_more_than_the_file(api: Served) -> None:
+    path = f"{api.url}/static/app.js"
+    answer = httpx.get(path, headers={"Range": "bytes=" + "0-0," * 9_000 + "0-0"})
+    assert len(answer.content) <= len(httpx.get(path).content)
 
 
 def test_sigterm_ends_it_in_order_streams_included(own: ApiSite) -> None:

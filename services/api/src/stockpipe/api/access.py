@@ -7,10 +7,11 @@ from anyio import to_thread
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from stockpipe.api.keys import ApiKeys, Role
+from stockpipe.api.keys import ApiKeys, Role, without_secrets
 from stockpipe.api.limits import RateLimit
 from stockpipe.api.oidc import BadToken, Provider
 from stockpipe.api.problems import ApiProblem
+from stockpipe.common.errors import Unavailable
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import ApiMetrics
 
@@ -54,7 +55,7 @@ class Access:
             ApiProblem: 401 no or a wrong key, 403 another role is needed, 429 too many requests.
             Unavailable: the lake or the provider can't be asked.
         """
-        address = f"address:{request.client.host if request.client else 'unknown'}"
+        address = _address(request)
         # Refusals cost the lake or the provider a question, so who is refused too often isn't looked at.
         refused = f"refused {address}"
         caller, reason = None, ""
@@ -77,6 +78,14 @@ class Access:
                 raise self._deny(request, caller, address, "role", 403, detail)
             self._log.info("operator_call", **self._about(request, caller, address))
         return caller
+
+    async def is_still_admitted(self, request: Request, credentials: Credentials) -> bool:
+        """Return whether the caller of an answer that goes on is known to be admitted still, its key not revoked."""
+        try:
+            caller, _reason = await self._identify(request, credentials, _address(request))
+        except Unavailable:
+            return False
+        return caller is not None
 
     async def _identify(self, request: Request, given: Credentials, address: str) -> tuple[Caller | None, str]:
         if given is None:
@@ -117,9 +126,13 @@ class Access:
             "caller": caller.identity if caller else "unknown",
             "address": address.removeprefix("address:"),
             "method": request.method,
-            "path": request.url.path[:200],
+            "path": without_secrets(request.url.path)[:200],
             "request_id": request.state.request_id,
         }
+
+
+def _address(request: Request) -> str:
+    return f"address:{request.client.host if request.client else 'unknown'}"
 
 
 async def require_reader(request: Request, credentials: Credentials) -> Caller:

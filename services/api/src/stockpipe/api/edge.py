@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stockpipe.api.keys import without_secrets
 from stockpipe.api.problems import MEDIA_TYPE, problem_body
 from stockpipe.common.clock import Clock
 from stockpipe.common.logs import Logger
@@ -59,7 +60,8 @@ class Edge:
             return
         began = self._clock.monotonic()
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else self._new_id()
+        harmless = _REQUEST_ID.fullmatch(given) and given == without_secrets(given)
+        request_id = given if harmless else self._new_id()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         status = 0
@@ -74,7 +76,7 @@ class Edge:
         try:
             await self._app(scope, self._bounded(receive), answer)
         except Exception:
-            self._log.exception("request_failed", request_id=request_id, path=scope["path"][:200])
+            self._log.exception("request_failed", request_id=request_id, path=without_secrets(scope["path"])[:200])
             if status == 0:
                 body = problem_body(500, "the answer can't be made; the operator finds why by this id", request_id)
                 await Response(body, 500, media_type=MEDIA_TYPE)(scope, receive, answer)

@@ -19,6 +19,7 @@ from stockpipe.common.times import to_text
 Role = Literal["reader", "operator"]
 
 _KEY = re.compile(r"sp_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
+_MISPLACED = re.compile(r"(sp_[0-9a-f]{8}_|eyJ)[\w.-]+")
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,11 @@ class ApiKeys:
             raise PipelineError(f"no key has the id {identity!r}; `stockpipe-api keys list` lists them") from None
         self._store.delete(layout.api_key(identity))
         return record
+
+
+def without_secrets(text: str) -> str:
+    """Return the text without keys and tokens, which callers put into paths and parameters by mistake."""
+    return _MISPLACED.sub(r"\1…", text)
 
 
 def _hash(key: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,7 +124,7 @@ class News:
         """Return whether `most` clients listen already."""
         return len(self._clients) >= most
 
-    async def listen(self) -> AsyncIterator[bytes]:
+    async def listen(self) -> AsyncGenerator[bytes]:
         """Yield the state, then what is new, as server-sent events, until the client or the process ends."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED)
         queue.put_nowait(b"retry: 2000\n\n" + _event("symbols", list(self.symbols().values())))

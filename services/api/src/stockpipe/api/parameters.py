@@ -47,12 +47,15 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def chosen_columns(example: str) -> Any:
+    """Return the field of the parameter `columns` with an example that its route takes."""
+    return Field(None, max_length=1000, description="Columns, comma-separated (default: all)", examples=[example])
+
+
 class PageParameters(Parameters):
     """Which page of which columns."""
 
-    columns: str | None = Field(
-        None, max_length=1000, description="Columns, comma-separated (default: all)", examples=["date,daily_close"]
-    )
+    columns: str | None = chosen_columns("date")
     order: Order = Field("asc", description="Oldest first (asc) or newest first (desc)")
     limit: int = Field(1000, ge=1, le=MOST_ROWS, description="Most rows of the page")
     cursor: str | None = Field(None, max_length=200, description="`next` of the page before")
@@ -72,10 +75,16 @@ class DayPage(PageParameters, DayRange):
 class TimePage(PageParameters):
     """A page of windows."""
 
+    columns: str | None = chosen_columns("window_start,close")
     first: Instant | None = Field(
-        None, alias="from", description="Earliest start, included; UTC where no zone is given"
+        None,
+        alias="from",
+        description="Earliest start, included; UTC where no zone is given",
+        examples=["2013-03-01T15:00:00Z"],
     )
-    end: Instant | None = Field(None, alias="to", description="Latest start, not included")
+    end: Instant | None = Field(
+        None, alias="to", description="Latest start, not included", examples=["2013-03-01T16:00:00Z"]
+    )
 
 
 def row_model(name: str, table: Table) -> type[BaseModel]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from stockpipe.api.keys import without_secrets
 from stockpipe.common.errors import PipelineError, Unavailable
 from stockpipe.common.trace import NotTraced
 
@@ -55,7 +56,8 @@ def problem_body(status: int, detail: str, request_id: str, errors: list[dict[st
         "detail": detail,
         "instance": request_id,
     }
-    return msgspec.json.encode(body | ({"errors": errors} if errors else {}))
+    text = msgspec.json.encode(body | ({"errors": errors} if errors else {})).decode()
+    return without_secrets(text).encode()
 
 
 def problem_response(

@@ -1,5 +1,7 @@
 """The API with its dashboard, and the audits that it shows."""
 
+from collections.abc import Callable
+
 import urllib3
 
 from stockpipe.common.clock import Clock
@@ -10,8 +12,10 @@ from stockpipe.standalone.ports import free_ports
 START_SECONDS = 60.0
 
 
-def start_dashboard(pipeline: Pipeline, clock: Clock) -> str:
+def start_dashboard(pipeline: Pipeline, clock: Clock, tell: Callable[[str], None]) -> str:
     """Start both on a free port of the loopback interface and return the address once it answers.
+
+    The API may end without harm to the data, so it is started again, and `tell` is told.
 
     Raises:
         Unavailable: it doesn't answer in time.
@@ -19,7 +23,7 @@ def start_dashboard(pipeline: Pipeline, clock: Clock) -> str:
     (port,) = free_ports(1)
     address = f"http://127.0.0.1:{port}"
     flags = ["--listen-port", str(port), "--anonymous-role", "operator", "--poll-seconds", "1"]
-    process = pipeline.start("api", program("api", "serve", *flags))
+    process = pipeline.keep("api", program("api", "serve", *flags), tell)
     pipeline.start("auditor-watch", program("auditor", "watch", "--audit-seconds", "30"))
     deadline = clock.monotonic() + START_SECONDS
     while not _answers(f"{address}/readyz"):

@@ -4,7 +4,8 @@ import contextlib
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from stockpipe.common.clock import Clock
@@ -20,8 +21,20 @@ TOPICS = ("stock-market-realtime", "stock-market-batch", "stock-market-actions")
 WAIT_SECONDS = 0.2
 STOP_SECONDS = 10.0
 """How long all programs together may take to stop in order."""
+LEAST_SECONDS = 10.0
+"""A program that ended sooner after its start would only end again."""
 RUN_VARIABLE = "STOCKPIPE_RUN"
 """Marks every process of a run in its environment."""
+
+
+@dataclass
+class _Kept:
+    """A program that is started again when it ends."""
+
+    process: ChildProcess
+    command: Sequence[str]
+    since: float
+    tell: Callable[[str], None]
 
 
 class Pipeline:
@@ -32,6 +45,7 @@ class Pipeline:
         self.broker = broker
         self._clock = clock
         self._services: list[ChildProcess] = []
+        self._kept: list[_Kept] = []
         self._open: list[ChildProcess] = []
         self._environment = self._make_environment()
 
@@ -39,6 +53,15 @@ class Pipeline:
         """Start a program that runs until it is stopped; its end before that is an error."""
         process = self._spawn(name, command)
         self._services.append(process)
+        return process
+
+    def keep(self, name: str, command: Sequence[str], tell: Callable[[str], None]) -> ChildProcess:
+        """Start a program that holds no state: when it ends it is started again, and `tell` is told.
+
+        Its end within seconds of its start is an error, as the end of any other service is.
+        """
+        process = self._spawn(name, command)
+        self._kept.append(_Kept(process, command, self._clock.monotonic(), tell))
         return process
 
     def begin(self, name: str, command: Sequence[str]) -> ChildProcess:
@@ -75,7 +98,7 @@ class Pipeline:
             raise PipelineError(_ended(process))
 
     def check_services(self) -> None:
-        """Raise if a service has ended.
+        """Raise if a service has ended; start one again that is kept.
 
         Raises:
             PipelineError: names the program, its exit code and its last words.
@@ -83,6 +106,9 @@ class Pipeline:
         for process in (self.broker.process, *self._services):
             if process.poll() is not None:
                 raise PipelineError(_ended(process))
+        for kept in self._kept:
+            if kept.process.poll() is not None:
+                self._start_again(kept)
 
     def wait(self, seconds: float = WAIT_SECONDS) -> None:
         """Wait a moment, with an eye on the services."""
@@ -96,6 +122,15 @@ class Pipeline:
         deadline = self._clock.monotonic() + STOP_SECONDS
         for process in self._open:
             process.close(grace_seconds=deadline - self._clock.monotonic())
+
+    def _start_again(self, kept: _Kept) -> None:
+        ended, now = kept.process, self._clock.monotonic()
+        if now - kept.since < LEAST_SECONDS:
+            raise PipelineError(_ended(ended))
+        kept.tell(f"{ended.name} ended with exit code {ended.poll()} and is started again; see {ended.log}")
+        self._open.remove(ended)
+        ended.close()
+        kept.process, kept.since = self._spawn(ended.name, kept.command), now
 
     def _spawn(self, name: str, command: Sequence[str]) -> ChildProcess:
         process = ChildProcess(name, command, self._environment, self.folder.log(name))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from stockpipe.common.clock import Clock, SystemClock
@@ -42,10 +43,10 @@ def run_up(settings: UpSettings) -> int:
         running.callback(watcher.close)
         _start_services(settings, pipeline, screen)
         with screen.step("starting the dashboard") as step:
-            address = start_dashboard(pipeline, clock)
+            address = start_dashboard(pipeline, clock, lambda text: screen.console.print(escape(text), soft_wrap=True))
             step.done = f"the dashboard is at {address}/"
         daily = _start_daily(settings, pipeline, watcher, screen, clock)
-        _show(folder, pipeline, watcher, daily, address, clock)
+        _show(folder, pipeline, watcher, daily, address, screen.console, clock)
     screen.console.print(f"Everything is stopped; the results stay in {folder.path}", highlight=False, soft_wrap=True)
     return 0
 
@@ -82,9 +83,10 @@ def _show(
     watcher: Watcher,
     daily: ChildProcess,
     address: str,
+    console: Console,
     clock: Clock,
 ) -> None:
-    with Live(refresh_per_second=4) as live:
+    with Live(console=console, refresh_per_second=4) as live:
         while True:
             if daily.poll() is not None:
                 pipeline.finish(daily)

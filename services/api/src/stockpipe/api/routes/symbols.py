@@ -1,6 +1,7 @@
 """The list of symbols, and the stream of what is new."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from stockpipe.api.access import require_reader
+from stockpipe.api.access import Access, Credentials, require_reader
 from stockpipe.api.answers import Answers
 from stockpipe.api.dependencies import answers_of, news_of
 from stockpipe.api.news import News
@@ -97,7 +98,9 @@ async def symbols(
     },
     response_class=StreamingResponse,
 )
-async def stream(request: Request, news: Annotated[News, Depends(news_of)]) -> StreamingResponse:
+async def stream(
+    request: Request, credentials: Credentials, news: Annotated[News, Depends(news_of)]
+) -> StreamingResponse:
     """Send all symbols at once, then each newly loaded batch and the symbols that it changed.
 
     `symbols` carries rows as in `/v1/symbols`, `batches` dataset, batch id, rows and time of the load.
@@ -105,7 +108,15 @@ async def stream(request: Request, news: Annotated[News, Depends(news_of)]) -> S
     if news.is_full(request.app.state.settings.stream_clients):
         raise ApiProblem(503, "too many clients listen already; try again later", {"Retry-After": "30"})
     news.symbols()
-    events: AsyncIterator[bytes] = news.listen()
+    access: Access = request.app.state.access
+
+    async def events() -> AsyncIterator[bytes]:
+        async with aclosing(news.listen()) as listening:
+            async for event in listening:
+                if not await access.is_still_admitted(request, credentials):
+                    return
+                yield event
+
     return StreamingResponse(
-        events, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )

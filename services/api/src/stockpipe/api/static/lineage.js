@@ -42,7 +42,8 @@ function way(found) {
 }
 
 function step(kind, title, ...content) {
-  return element("li", {}, element("span", { class: "kind", text: kind }), element("strong", { text: title }), ...content);
+  const parts = title.split(/(?<=[._])/).flatMap((part) => [part, element("wbr", {})]);
+  return element("li", {}, element("span", { class: "kind", text: kind }), element("strong", {}, ...parts), ...content);
 }
 
 function facts(pairs) {
