@@ -78,6 +78,14 @@ def test_a_panel_uses_metrics_that_exist_and_asks_for_one_namespace(board: Any, 
     )
 
 
+def test_every_metric_is_on_a_dashboard_or_in_a_rule() -> None:
+    used = set().union(
+        *(metrics_in(text) for text in (*(q.promql for *_, q in QUERIES), *(r["expr"] for r in ALL_RULES)))
+    )
+    unused = {metric.name for metric in all_metrics() if used.isdisjoint(metric.series)}
+    assert unused == {"stockpipe_auditor_audits_total"}, "its last_success is shown"
+
+
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
 def test_every_panel_says_what_it_shows_in_which_unit_and_where_to_look(board: Board) -> None:
     built = json.loads((ROOT / DASHBOARDS / f"{board.name}.json").read_text())
