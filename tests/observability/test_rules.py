@@ -172,6 +172,16 @@ PLAIN = [
         {'stockpipe_producer_source_cooling{source="s"}': "1x10 0x20"},
         {10: ["SourcesDown"], 13: []},
     ),
+    Case(
+        "the exchanges close while all sources cool down and a symbol is silent",
+        {
+            'stockpipe_producer_source_cooling{source="s"}': "1x15 stale",
+            'stockpipe_producer_quota_remaining{source="s"}': "1x15 stale",
+            'stockpipe_producer_quota_limit{source="s"}': "25x60",
+            "stockpipe_producer_oldest_quote_seconds": "0+60x15 0x45",
+        },
+        {14: ["QuotaEnding", "QuotesStale", "SourcesDown"], 20: [], 60: []},
+    ),
     Case("one source of two is left alone", sources(1, 0), {60: []}),
     Case("Kafka's disk is full", volume(KAFKA, 90), {9: [], 11: ["KafkaDiskFull"]}),
     Case("MinIO's disk is full", volume(MINIO, 90), {9: [], 11: ["MinioDiskFull"]}),
