@@ -145,6 +145,18 @@ def test_the_runbook_s_links_to_its_sections_lead_somewhere() -> None:
         assert (Path(ROOT) / "docs" / page).is_file(), page
 
 
+def test_the_panels_and_dashboards_that_the_runbook_names_exist() -> None:
+    text = re.sub(r"`[^`]*`|^    .*$", "", (ROOT / RUNBOOK).read_text(), flags=re.MULTILINE)
+    named = {" ".join(title.split()) for title in re.findall(r'"([A-Z][^"]*)"', text)}
+    titles = [panel.title for board in BOARDS for panel in board.panels]
+    assert len(named) > 20
+    assert {
+        name for name in named if not any(re.match(rf"{re.escape(name)}(\W|$)", title) for title in titles)
+    } == set()
+    boards = set(re.findall(r"ashboards? \*([^*]+)\*", text))
+    assert boards <= {name for board in BOARDS for name in (board.name, board.title)}
+
+
 COMMANDS = sorted(
     set(
         re.findall(
