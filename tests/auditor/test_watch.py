@@ -101,6 +101,17 @@ def test_what_waits_and_what_does_not_follow_is_exported(site: Site) -> None:
     assert site.value("auditor_batches_waiting", dataset="daily") == 4
 
 
+def test_what_batches_dropped_is_exported_and_forgotten_with_their_day(site: Site) -> None:
+    site.answers = [Books(datasets=[DatasetBooks("realtime", dropped={"duplicate": 7, "context": 0})]), Books()]
+    site.watch.audit_once()
+    counts = [
+        site.value("auditor_dropped_records", dataset="realtime", reason=each) for each in ("duplicate", "context")
+    ]
+    assert counts == [7, 0]
+    site.watch.audit_once()
+    assert site.value("auditor_dropped_records", dataset="realtime", reason="duplicate") is None
+
+
 def test_staleness_is_exported_for_tables_with_rows(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "stockpipe.auditor.watch.market_staleness", lambda _reader, table, _exchange, _now: answers[table]

@@ -15,6 +15,8 @@ LINES = [
     r"raw lake → daily metrics: 12,154 bars in, 12,154 rows out",
     r"raw lake → the same windows, as a batch: 3,905 quotes in, 135 rows out",
     r"processed lake → warehouse \(DuckDB\): every batch is loaded",
+    r"Checks that found rows: ",
+    r"daily +fresh +warn +1 ",
     r"unaccounted: kafka-raw 0, raw-processed 0, processed-warehouse 0",
     r"The books balance\.",
     r"Batch and stream: 135 windows compared, 0 differ\.",

@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -177,10 +177,19 @@ def test_every_check_finds_its_rows_in_every_dialect(
     assert {name: int(rows) for name, rows in found.items()} == Counter(check for check, _ in bad)
 
 
-def test_checks_are_covered_by_the_tests_above() -> None:
+WARNINGS = {"sessions", "restated", "quote_gap", "fresh"}
+"""Those that look at several rows; each has a test of its own below."""
+
+
+def test_checks_are_covered_by_the_tests_of_this_file() -> None:
     for table, bad in ((DAILY_STOCK_METRICS, BAD_DAILY), (REALTIME_STOCK_ANALYTICS, BAD_WINDOW)):
         named = {check.name for check in sql_of(table).checks if check.level == "fail"}
         assert named - {check for check, _ in bad} == {"unique_key"}
+    odd = {check for check, _ in ODD_DAILY + ODD_WINDOW}
+    warned = {check.name for dataset in DATASETS.values() for check in sql_of(dataset.table).checks} - {
+        check for check, _ in BAD_DAILY + BAD_WINDOW
+    }
+    assert warned - odd == WARNINGS | {"unique_key"}
 
 
 @ON_BOTH
@@ -265,10 +274,40 @@ def test_sessions_that_the_exchange_had_and_the_batch_has_not_are_counted(bench:
 
 
 @ON_BOTH
+def test_a_close_that_differs_from_the_one_another_source_gave_is_counted_a_split_is_not(bench: Bench) -> None:
+    days = [date(2024, 3, day) for day in (18, 19, 20, 21, 22)]
+
+    def load(*closes: float, **changes: Any) -> dict[str, int]:
+        highs = {"daily_open": 1.0, "daily_low": 1.0, "daily_high": 1e6}
+        rows = zip(days, closes, strict=True)
+        return bench.load(
+            "daily",
+            *(daily_row(symbol="TWO", date=day, daily_close=close, **highs, **changes) for day, close in rows),
+        )
+
+    load(100, 101, 102, 103, 104)
+    assert load(100, 101, 102.4, 103, 104).get("restated", 0) == 0, "0.4 percent is what sources differ by"
+    assert load(100, 101, 102.6, 103, 104)["restated"] == 1
+    assert load(100, 101, 102.6, 103, 104, is_final=False).get("restated", 0) == 0
+    assert load(25, 25.25, 25.5, 25.75, 26).get("restated", 0) == 0, "four for one"
+
+
+@ON_BOTH
+def test_a_hole_in_a_day_s_quotes_is_counted_a_lunch_and_a_night_are_not(bench: Bench) -> None:
+    def load(*starts: datetime) -> int:
+        return bench.load("realtime", *(window_row(window_start=start) for start in starts)).get("quote_gap", 0)
+
+    first = datetime(2024, 5, 14, 1, 30, tzinfo=UTC)
+    after_lunch = first + timedelta(minutes=15 + 120)
+    assert load(first - timedelta(hours=5), first, after_lunch) == 0
+    assert load(first, after_lunch + timedelta(minutes=15)) == 1
+
+
+@ON_BOTH
 def test_every_check_of_a_day_s_batch_has_its_row_and_of_a_micro_batch_only_what_was_found(bench: Bench) -> None:
     bench.load("daily", daily_row(daily_volume=0))
     results = {name: (level, rows, status) for name, level, rows, status in bench.results(bench.newest)}
-    assert results.keys() == {"row_count", "sessions", *(check.name for check in sql_of(DAILY_STOCK_METRICS).checks)}
+    assert results.keys() == {"row_count", *(check.name for check in sql_of(DAILY_STOCK_METRICS).checks)}
     assert results.pop("volume_anomaly") == ("warn", 1, "warned")
     assert {(rows, status) for _level, rows, status in results.values()} == {(0, "passed")}
     bench.load("realtime_live", window_row(), window_row(symbol="B", low=150.0))

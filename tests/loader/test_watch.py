@@ -283,6 +283,7 @@ def test_an_absent_warehouse_is_waited_for(watch: Watch) -> None:
     assert watch.loaded() == ["20240514T150000Z-a"]
     assert [event["event"] for event in watch.events].count("poll failed") == 3
     assert watch.metric("failures_total", dataset="daily") == 0
+    assert watch.metric("polls_failed_total") == 3
     assert len(site.rows(DAILY_STOCK_METRICS)) == 1
 
 

@@ -78,6 +78,14 @@ def test_a_panel_uses_metrics_that_exist_and_asks_for_one_namespace(board: Any, 
     )
 
 
+def test_every_metric_is_on_a_dashboard_or_in_a_rule() -> None:
+    used = set().union(
+        *(metrics_in(text) for text in (*(q.promql for *_, q in QUERIES), *(r["expr"] for r in ALL_RULES)))
+    )
+    unused = {metric.name for metric in all_metrics() if used.isdisjoint(metric.series)}
+    assert unused == {"stockpipe_auditor_audits_total"}, "its last_success is shown"
+
+
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
 def test_every_panel_says_what_it_shows_in_which_unit_and_where_to_look(board: Board) -> None:
     built = json.loads((ROOT / DASHBOARDS / f"{board.name}.json").read_text())
@@ -135,6 +143,18 @@ def test_the_runbook_s_links_to_its_sections_lead_somewhere() -> None:
     assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {name.lower() for name in SECTIONS}
     for page in re.findall(r"\]\((\w+\.md)", text):
         assert (Path(ROOT) / "docs" / page).is_file(), page
+
+
+def test_the_panels_and_dashboards_that_the_runbook_names_exist() -> None:
+    text = re.sub(r"`[^`]*`|^    .*$", "", (ROOT / RUNBOOK).read_text(), flags=re.MULTILINE)
+    named = {" ".join(title.split()) for title in re.findall(r'"([A-Z][^"]*)"', text)}
+    titles = [panel.title for board in BOARDS for panel in board.panels]
+    assert len(named) > 20
+    assert {
+        name for name in named if not any(re.match(rf"{re.escape(name)}(\W|$)", title) for title in titles)
+    } == set()
+    boards = set(re.findall(r"ashboards? \*([^*]+)\*", text))
+    assert boards <= {name for board in BOARDS for name in (board.name, board.title)}
 
 
 COMMANDS = sorted(

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from observability.generated import ROOT, generated
 from observability.registry import Metric, all_metrics
 from stockpipe.common import metrics
+from stockpipe.common.lake import layout
 from support.promtool import require_promtool
 
 LABELS = {
@@ -59,3 +60,11 @@ def test_the_catalog_has_a_meaning_for_everything() -> None:
     rows = [line for line in generated()["docs/catalog.md"].splitlines() if line.startswith("| `")]
     assert len(rows) > 100
     assert [row for row in rows if not row.split("|")[-2].strip()] == []
+
+
+def test_the_catalog_has_every_prefix_that_the_layout_names() -> None:
+    catalog = generated()["docs/catalog.md"]
+    named = [value for name, value in vars(layout).items() if name.isupper() and isinstance(value, str)]
+    assert len(named) > 8
+    listed = re.findall(r"^\| `([a-z_/]+/)`", catalog, re.MULTILINE)
+    assert [each for each in named if not f"{each.rstrip('/')}/".startswith(tuple(listed))] == []

@@ -18,6 +18,7 @@ KAFKA, MINIO = ('persistentvolumeclaim="data-stock-kafka-0"', 'persistentvolumec
 WAITING = f"stockpipe_auditor_offsets_waiting{{{TOPIC}}}"
 BATCHES = 'stockpipe_auditor_batches_waiting{dataset="daily"}'
 FAILED_LOADS = 'stockpipe_loader_failures_total{dataset="daily"}'
+POLLS_FAILED = "stockpipe_loader_polls_failed_total"
 JOB = 'kube_job_status_failed{job_name="stock-pipeline-daily-29400000"}'
 LATENCY = 'stockpipe_loader_event_to_warehouse_seconds_bucket{{dataset="realtime_live",le="{}"}}'
 
@@ -52,6 +53,22 @@ def odd_rows(found: int) -> dict[str, str]:
     }
 
 
+def stream_rows(*, rows: int = 100, duplicate: float = 0, late: float = 0) -> dict[str, str]:
+    job = '{job="spark_stream_processor"}'
+    return {
+        f"stockpipe_spark_rows_in_total{job}": f"0+{rows}x60",
+        f"stockpipe_spark_rows_duplicate_total{job}": f"0+{duplicate:g}x60",
+        f"stockpipe_spark_rows_dropped_by_watermark_total{job}": f"0+{late:g}x60",
+    }
+
+
+def answers(good: int, bad: int, *, other: str = "503", route: str = "/v1/daily/{symbol}") -> dict[str, str]:
+    return {
+        f'stockpipe_api_requests_total{{route="{route}",status="{status}"}}': f"0+{count}x60"
+        for status, count in (("200", good), (other, bad))
+    }
+
+
 def sources(*cooling: int) -> dict[str, str]:
     return {f'stockpipe_producer_source_cooling{{source="s{n}"}}': f"{each}x60" for n, each in enumerate(cooling)}
 
@@ -75,6 +92,10 @@ PLAIN = [
     ),
     Case("a twentieth is refused", refused(50), {8: [], 15: ["TooManyRefused"]}),
     Case("one in a thousand is refused", refused(1), {60: []}),
+    Case("a tenth are copies", stream_rows(duplicate=10), {8: [], 15: ["ManyDuplicates"]}),
+    Case("a fiftieth comes late", stream_rows(late=2), {8: [], 15: ["ManyLateQuotes"]}),
+    Case("few are late or copies", stream_rows(duplicate=2, late=0.5), {60: []}),
+    Case("nothing comes at night", stream_rows(rows=0), {60: []}),
     Case("no quote comes through", {REALTIME: "20x5 60+60x60"}, {9: [], 15: ["WarehouseStale"]}),
     Case("the day before is missing", {DAILY: "23400x10 26000+600x20"}, {10: [], 20: ["DailyMetricsMissing"]}),
     Case("rows are late", latency(50, 100), {5: [], 20: ["DeliverySlow"]}),
@@ -117,6 +138,20 @@ PLAIN = [
     ),
     Case("a tenth of the rows is odd", odd_rows(100), {10: [], 40: ["ManyCheckWarnings"]}),
     Case("one row in a hundred is odd", odd_rows(10), {60: []}),
+    Case(
+        "the warehouse is away for half an hour, and what the auditor exports stands still",
+        {POLLS_FAILED: "0x5 0+6x30 180x30", BATCHES: "0x65", REALTIME: "20x65"},
+        {9: [], 15: ["SinkUnreachable"], 35: ["SinkUnreachable"], 45: []},
+    ),
+    Case("one look fails", {POLLS_FAILED: "0x5 1x60"}, {7: [], 10: [], 12: []}),
+    Case(
+        "the bucket refuses the consumer",
+        {f"stockpipe_consumer_store_failures_total{{{TOPIC}}}": "0x5 0+5x30"},
+        {9: [], 15: ["SinkUnreachable"]},
+    ),
+    Case("a tenth of the API's answers fail", answers(90, 10), {4: [], 15: ["ApiFails"]}),
+    Case("clients ask for what isn't there", answers(90, 50, other="404"), {60: []}),
+    Case("nothing is loaded yet, say the probes", answers(0, 12, route="/readyz"), {60: []}),
     Case("the daily run failed", {JOB: "0x5 1x20"}, {9: [], 12: ["BatchJobFailed"]}),
     Case(
         "a source's calls are nearly used up",
@@ -127,6 +162,26 @@ PLAIN = [
         {22: [], 29: ["QuotaEnding"]},
     ),
     Case("all sources are left alone", sources(1, 1), {4: [], 6: ["SourcesDown"]}),
+    Case(
+        "all sources are tried every quarter of an hour, in vain",
+        {'stockpipe_producer_source_cooling{source="s"}': "1x14 0 1x14 0 1x14 0"},
+        {minute: ["SourcesDown"] for minute in range(6, 45)},
+    ),
+    Case(
+        "a source is back",
+        {'stockpipe_producer_source_cooling{source="s"}': "1x10 0x20"},
+        {10: ["SourcesDown"], 13: []},
+    ),
+    Case(
+        "the exchanges close while all sources cool down and a symbol is silent",
+        {
+            'stockpipe_producer_source_cooling{source="s"}': "1x15 stale",
+            'stockpipe_producer_quota_remaining{source="s"}': "1x15 stale",
+            'stockpipe_producer_quota_limit{source="s"}': "25x60",
+            "stockpipe_producer_oldest_quote_seconds": "0+60x15 0x45",
+        },
+        {14: ["QuotaEnding", "QuotesStale", "SourcesDown"], 20: [], 60: []},
+    ),
     Case("one source of two is left alone", sources(1, 0), {60: []}),
     Case("Kafka's disk is full", volume(KAFKA, 90), {9: [], 11: ["KafkaDiskFull"]}),
     Case("MinIO's disk is full", volume(MINIO, 90), {9: [], 11: ["MinioDiskFull"]}),

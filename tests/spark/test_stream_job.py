@@ -185,6 +185,7 @@ def test_windows_of_what_kafka_holds_are_committed_and_refused_records_counted(s
     assert manifest.rows_dropped is None
     assert sum(entry.end - entry.start for entry in manifest.inputs) == records
     (line,) = [line for line in logs if line["event"] == "micro_batch" and line["batch_id"]]
+    assert line["rows_duplicate"] == len(copies)
     assert (line["rows_refused"], line["batch_id"]) == (len(INVALID), manifest.batch_id)
 
     days = [datetime(2024, 5, 13).date(), datetime(2024, 5, 14).date()]

@@ -24,6 +24,7 @@ from stockpipe.common.lake.manifests import processed_manifests, raw_manifests
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.times import to_text
 from stockpipe.common.warehouse.ledger import DATABASES, loaded_batches
+from stockpipe.common.warehouse.quality import data_quality_results
 from support.clocks import ManualClock
 from support.landing import quiet_log
 from support.memory_store import MemoryStore
@@ -44,7 +45,7 @@ class MemoryReader:
         for database in DATABASES:
             self.connection.execute(f"CREATE SCHEMA {database}")
         tables = {dataset.table.name: dataset.table for dataset in DATASETS.values()}
-        for table in (*tables.values(), *map(loaded_batches, DATABASES)):
+        for table in (*tables.values(), *map(loaded_batches, DATABASES), *map(data_quality_results, DATABASES)):
             empty = table.arrow_schema.empty_table()
             self.connection.register("empty", empty)
             self.connection.execute(f"CREATE TABLE {self.qualified(table)} AS SELECT * FROM empty")

@@ -1,8 +1,8 @@
-"""Prometheus and its tool, where there are any."""
+"""Prometheus, its tool and Alertmanager, where there are any."""
 
 import pytest
 
-from stockpipe.standalone.go_programs import PROMETHEUS, PROMTOOL, GoProgram
+from stockpipe.standalone.go_programs import ALERTMANAGER, PROMETHEUS, PROMTOOL, GoProgram
 
 
 def require_promtool() -> str:
@@ -13,6 +13,11 @@ def require_promtool() -> str:
 def require_prometheus() -> str:
     """Return Prometheus's path; skip the test where there is none."""
     return _require(PROMETHEUS)
+
+
+def require_alertmanager() -> str:
+    """Return Alertmanager's path; skip the test where there is none."""
+    return _require(ALERTMANAGER)
 
 
 def _require(program: GoProgram) -> str:

@@ -17,6 +17,7 @@ from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, PARTITION_COLUMN
 from stockpipe.common.settings import KafkaSettings
 from stockpipe.common.warehouse.ledger import DATABASES, loaded_batches
 from stockpipe.common.warehouse.quality import data_quality_results
+from stockpipe.loader.tables import sql_of
 
 _PLATFORM = Path(__file__).resolve().parents[2] / "charts/platform/values.yaml"
 _DAY_MS = 86_400_000
@@ -52,6 +53,7 @@ _MEANINGS = {
     "batch_id": "Run of the producer that fetched it",
 }
 """Of fields whose JSON Schema has no description."""
+_MAINTAINED = "with the maintenance run"
 _FRESH = {
     "DAILY_STOCK_METRICS": "an hour into the next session at the latest; alert DailyMetricsMissing",
     "REALTIME_STOCK_ANALYTICS": "a minute after the quote (p95); alerts WarehouseStale and DeliverySlow",
@@ -103,13 +105,31 @@ def _json_type(definition: Mapping[str, Any]) -> tuple[str, str]:
 
 def _prefixes() -> Iterator[str]:
     raw, processed = (MaintainSettings.model_fields[f"{name}_retention_days"].default for name in ("raw", "processed"))
+    landed = "`FLUSH_SECONDS` after Kafka has it"
+    computed = {
+        "daily": "with the daily run",
+        "realtime": "with the run over its day",
+        "realtime_live": "seconds after the quote",
+    }
     rows = [
-        ("raw/realtime/", "consumer", f"`{quote.SCHEMA}`, CSV or Parquet", f"{raw} days"),
-        ("raw/historical/", "consumer", f"`{daily_bar.SCHEMA}`, CSV or Parquet", "none"),
-        ("raw/actions/", "consumer", f"`{corporate_action.SCHEMA}`, CSV or Parquet", "none"),
-        (f"{layout.RAW_MANIFESTS}/", "consumer", "what was landed: the commit records", "as its objects"),
+        ("raw/realtime/", "consumer", f"`{quote.SCHEMA}`, CSV or Parquet", f"{raw} days", landed),
+        ("raw/historical/", "consumer", f"`{daily_bar.SCHEMA}`, CSV or Parquet", "none", landed),
+        ("raw/actions/", "consumer", f"`{corporate_action.SCHEMA}`, CSV or Parquet", "none", landed),
+        (
+            f"{layout.RAW_MANIFESTS}/",
+            "consumer",
+            "what was landed: the commit records",
+            "as its objects",
+            "as its objects",
+        ),
         *(
-            (f"{dataset.prefix}/", "Spark", f"rows of {dataset.table.name}, Parquet", f"{processed} days")
+            (
+                f"{dataset.prefix}/",
+                "Spark",
+                f"rows of {dataset.table.name}, Parquet",
+                f"{processed} days",
+                computed[dataset.name],
+            )
             for dataset in DATASETS.values()
         ),
         (
@@ -117,28 +137,28 @@ def _prefixes() -> Iterator[str]:
             "Spark",
             "what was computed of what: the commit records",
             f"{processed} days",
+            "as its files",
         ),
-        (f"{layout.COMPACTED}/", "auditor", "small files of many batches, made one", f"{processed} days"),
-        (f"{layout.COMPACTIONS}/", "auditor", "which rows of them are which batch's", f"{processed} days"),
-        (f"{layout.RAW_RETENTIONS}/", "auditor", "totals of what retention removed", "none"),
-        (f"{layout.PROCESSED_RETENTIONS}/", "auditor", "totals of what retention removed", "none"),
-        (
-            "checkpoints/realtime_live/",
-            "Spark",
-            "the stream's state",
-            "none",
-        ),
+        (f"{layout.COMPACTED}/", "auditor", "small files of many batches, made one", f"{processed} days", _MAINTAINED),
+        (f"{layout.COMPACTIONS}/", "auditor", "which rows of them are which batch's", f"{processed} days", _MAINTAINED),
+        (f"{layout.RAW_RETENTIONS}/", "auditor", "totals of what retention removed", "none", _MAINTAINED),
+        (f"{layout.PROCESSED_RETENTIONS}/", "auditor", "totals of what retention removed", "none", _MAINTAINED),
+        ("checkpoints/realtime_live/", "Spark", "the stream's state", "none", "every micro-batch"),
         (
             f"{layout.STATE}/",
             "producer",
             "budgets, cool-downs and what else it remembers of sources",
             "2 days, or none",
+            "every call",
         ),
+        (layout.BOOKS_REPORTS, "auditor", "the newest audits, for the API", "the last 3", "`AUDIT_SECONDS`"),
+        (layout.API_KEYS, "API", "hashes of its keys", "none", "when one is made or revoked"),
+        ("reports/", "Airflow", "the report of each run", "none", "at the run's end"),
     ]
     yield "`stockpipe-auditor maintain` applies the retention; these are its defaults. Raw rows carry every field of\n"
     yield f"their message and `{PARTITION_COLUMN}`, `{OFFSET_COLUMN}`.\n\n"
-    yield "| prefix | owner | holds | retention |\n|---|---|---|---|\n"
-    yield from (f"| `{prefix}` | {owner} | {holds} | {kept} |\n" for prefix, owner, holds, kept in rows)
+    yield "| prefix | owner | holds | retention | freshness |\n|---|---|---|---|---|\n"
+    yield from (f"| `{row[0]}` | {' | '.join(row[1:])} |\n" for row in rows)
 
 
 def _table(name: str, table: Table, about: str) -> Iterator[str]:
@@ -146,3 +166,9 @@ def _table(name: str, table: Table, about: str) -> Iterator[str]:
     yield "| column | type | required | meaning |\n|---|---|---|---|\n"
     for column in table.columns:
         yield f"| `{column.name}` | {column.type} | {'' if column.nullable else 'yes'} | {column.meaning} |\n"
+    checks = sql_of(table).checks
+    if checks:
+        yield "\nChecks of each batch before it is loaded, by the table's `checks.sql`, beside its row count and\n"
+        yield "required columns. `fail` keeps the batch out, `warn` is counted.\n\n"
+        yield "| check | | what holds |\n|---|---|---|\n"
+        yield from (f"| `{check.name}` | {check.level} | {check.sentence} |\n" for check in checks)

@@ -21,8 +21,9 @@ class Live:
     def __init__(self, now: datetime, *exchanges: str) -> None:
         self.clock = ManualClock(now)
         self._registry = CollectorRegistry()
+        self.metrics = ProducerMetrics(self._registry)
         self.rounds: Iterator[datetime] = live_rounds(
-            HALF_MINUTE, exchanges, self.clock, threading.Event(), ProducerMetrics(self._registry), quiet_log()
+            HALF_MINUTE, exchanges, self.clock, threading.Event(), self.metrics, quiet_log()
         )
 
     def next(self, count: int) -> list[str]:
@@ -30,7 +31,10 @@ class Live:
 
     @property
     def skipped(self) -> float | None:
-        return self._registry.get_sample_value("stockpipe_producer_rounds_skipped_total")
+        return self.value("rounds_skipped_total")
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self._registry.get_sample_value(f"stockpipe_producer_{name}", labels)
 
 
 def test_rounds_are_aligned_to_the_wall_clock() -> None:
@@ -69,6 +73,19 @@ def test_outside_sessions_it_idles_until_the_next_open(now: datetime, first: str
     live = Live(now, "XNYS")
     assert live.next(1) == [first]
     assert live.skipped == 0
+
+
+def test_what_alerts_look_at_is_forgotten_when_the_exchange_closes() -> None:
+    live = Live(datetime(2026, 11, 23, 20, 59, 40, tzinfo=UTC), "XNYS")
+    live.metrics.oldest_quote.set(400)
+    live.metrics.source_cooling.labels("yahoo").set(1)
+    live.metrics.quota_remaining.labels("yahoo").set(3)
+    assert live.next(1) == ["23 21:00:00"]
+    assert live.value("source_cooling", source="yahoo") == 1
+    assert live.next(3)[-1] == "24 14:30:00"
+    assert live.value("oldest_quote_seconds") == 0
+    assert live.value("source_cooling", source="yahoo") is None
+    assert live.value("quota_remaining", source="yahoo") is None
 
 
 def test_always_on_needs_no_exchange() -> None:

@@ -39,6 +39,23 @@ LAKE_AND_SPARK = Board(
             ("sum(rate(stockpipe_spark_rows_dropped_by_watermark_total{$ns}[5m]))", "late"),
         ),
         panel(
+            "Share of quotes that are late or copies",
+            "Of the quotes that the stream read in 15 minutes: those older than it waits for, and those that were "
+            "there before.",
+            SHARE,
+            "ManyLateQuotes",
+            ("stockpipe:late:ratio_rate15m{$ns}", "late"),
+            ("stockpipe:duplicate:ratio_rate15m{$ns}", "copies"),
+        ),
+        sometimes(
+            "Input rows that batches dropped, by dataset and reason",
+            "Of the batches of the audited days. Each is in the books: copies, older versions of a bar, rows outside "
+            "of the days that were asked for.",
+            COUNT,
+            "ManyDuplicates",
+            ("sum by (dataset, reason) (stockpipe_auditor_dropped_records{$ns})", "{{dataset}} {{reason}}"),
+        ),
+        panel(
             "Raw records that no batch has read, by dataset",
             "The stream's stays near 0; the others' grow until their next run.",
             COUNT,

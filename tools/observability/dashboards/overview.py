@@ -79,6 +79,7 @@ OVERVIEW = Board(
             ("sum(rate(stockpipe_consumer_store_failures_total{$ns}[5m]))", "flushes"),
             ("sum(rate(stockpipe_consumer_commit_failures_total{$ns}[5m]))", "commits"),
             ("sum(rate(stockpipe_loader_failures_total{$ns}[5m]))", "loads"),
+            ("sum(rate(stockpipe_loader_polls_failed_total{$ns}[5m]))", "looks of the loader"),
             ("sum(rate(stockpipe_auditor_failures_total{$ns}[5m]))", "audits"),
         ),
         panel(
@@ -87,6 +88,13 @@ OVERVIEW = Board(
             SECONDS,
             "AuditStale",
             ("time() - max(stockpipe_auditor_last_success_timestamp_seconds{$ns})", "age"),
+        ),
+        panel(
+            "Audit, 95th percentile",
+            "Duration of one audit; near AUDIT_SECONDS it needs fewer AUDIT_DAYS.",
+            SECONDS,
+            "AuditStale",
+            ("histogram_quantile(0.95, sum by (le) (rate(stockpipe_auditor_audit_seconds_bucket{$ns}[15m])))", "p95"),
         ),
         panel(
             "Programs that answer",

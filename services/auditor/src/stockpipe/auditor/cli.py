@@ -12,6 +12,7 @@ from stockpipe.auditor.maintenance.report import render as render_report
 from stockpipe.auditor.maintenance.run import Facts, Maintenance, read_loaded
 from stockpipe.auditor.offsets import committed_by_partition
 from stockpipe.auditor.period import Period
+from stockpipe.auditor.quality import broken_checks
 from stockpipe.auditor.report import render as render_books
 from stockpipe.auditor.settings import (
     AuditWatchSettings,
@@ -39,10 +40,14 @@ def run_books(settings: BooksSettings) -> int:
     """Run the command and return its exit code."""
     configure_logs("auditor", settings.log_level)
     store = open_lake(settings)
+    period = Period(settings.first_day, settings.last_day)
     with open_reader(settings) as reader:
-        books = audit(settings, Period(settings.first_day, settings.last_day), store, reader)
-    line = _json({**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings})
-    print(line if settings.as_json else render_books(books))
+        books = audit(settings, period, store, reader)
+        checks = broken_checks(reader, period)
+    line = _json(
+        {**vars(books), "unaccounted": books.unaccounted, "balanced": not books.findings, "broken_checks": checks}
+    )
+    print(line if settings.as_json else render_books(books, checks))
     write_xcom(settings, line)
     return PipelineError.exit_code if books.findings else 0
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from stockpipe.auditor.books import Books
+from stockpipe.auditor.quality import CheckBooks
 
 
-def render(books: Books) -> str:
-    """Return the tables and the findings as lines of plain text."""
+def render(books: Books, checks: Sequence[CheckBooks]) -> str:
+    """Return the tables, what checks found, and the findings as lines of plain text."""
     lines = ["Kafka to raw: offsets = raw rows + rejected (in the DLQ) + skipped + retired", ""]
     lines += table(
         ("topic", "partition", "offsets", "raw rows", "rejected", "skipped", "retired", "not yet read", "unaccounted"),
@@ -55,6 +56,14 @@ def render(books: Books) -> str:
             for each in books.datasets
         ],
     )
+    if checks:
+        lines += ["", "Checks that found rows: fail kept the batches out of the warehouse, warn let them in", ""]
+        lines += table(
+            ("dataset", "check", "severity", "batches", "rows", "last, UTC"),
+            [(each.dataset, each.check, each.severity, each.batches, each.rows, each.last_at) for each in checks],
+        )
+    else:
+        lines += ["", "Checks of the batches found nothing."]
     unaccounted = books.unaccounted
     lines += ["", "unaccounted: " + ", ".join(f"{hop} {count:,}" for hop, count in unaccounted.items())]
     for finding in books.findings:

@@ -10,8 +10,9 @@ from stockpipe.common.settings import KafkaSettings, LakeSettings, SummarySettin
 class BooksSettings(KafkaSettings, LakeSettings, WarehouseSettings, SummarySettings):
     """Check every hop from Kafka to the warehouse and print the books; exit 1 if anything is unaccounted.
 
-    Every raw object is read and its sha256 compared, every processed row is compared with the warehouse. Without dates
-    all of it is checked; with them, what was landed, processed and loaded on those days (UTC).
+    Every raw object is read and its sha256 compared, every processed row is compared with the warehouse. What the
+    checks of the batches found is told too, but is no matter of the exit code. Without dates all of it is checked; with
+    them, what was landed, processed and loaded on those days (UTC).
     """
 
     first_day: date | None = Field(

@@ -136,7 +136,10 @@ class AuditWatch:
             metrics.gap_offsets.labels(topic).set(sum(each.gap for each in partitions))
             metrics.overlap_offsets.labels(topic).set(sum(each.overlap for each in partitions))
             metrics.offsets_waiting.labels(topic).set(sum(each.waiting for each in partitions))
+        metrics.dropped_records.clear()  # no batch of the last days may have what one before them had
         for dataset in books.datasets:
+            for reason, count in dataset.dropped.items():
+                metrics.dropped_records.labels(dataset.dataset, reason).set(count)
             metrics.records_waiting.labels(dataset.dataset).set(dataset.waiting)
             metrics.batches_waiting.labels(dataset.dataset).set(dataset.not_loaded)
         return lasting

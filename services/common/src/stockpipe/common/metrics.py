@@ -91,6 +91,12 @@ class ProducerMetrics:
             registry=registry,
         )
 
+    def rest(self) -> None:
+        """Forget what is only true while sources are asked, so that no alert of the afternoon lasts all night."""
+        self.oldest_quote.set(0)
+        self.source_cooling.clear()
+        self.quota_remaining.clear()
+
 
 class ConsumerMetrics:
     """What the consumer exports."""
@@ -173,6 +179,12 @@ class SparkMetrics:
             ["job"],
             registry=registry,
         )
+        self.rows_duplicate = Counter(
+            "stockpipe_spark_rows_duplicate_total",
+            "Copies of quotes that came before; a quote counts once",
+            ["job"],
+            registry=registry,
+        )
         self.rows_out = Counter("stockpipe_spark_rows_out_total", "Rows of windows written", ["job"], registry=registry)
         self.last_progress = Gauge(
             "stockpipe_spark_last_progress_timestamp_seconds",
@@ -204,6 +216,11 @@ class LoaderMetrics:
             "stockpipe_loader_failures_total",
             "Batches that could not be loaded",
             ["dataset"],
+            registry=registry,
+        )
+        self.polls_failed = Counter(
+            "stockpipe_loader_polls_failed_total",
+            "Looks for new batches that failed because lake or warehouse could not be reached",
             registry=registry,
         )
         self.check_warnings = Counter(
@@ -284,6 +301,12 @@ class AuditorMetrics:
             "stockpipe_auditor_batches_waiting",
             "Processed batches, not yet in the warehouse",
             ["dataset"],
+            registry=registry,
+        )
+        self.dropped_records = Gauge(
+            "stockpipe_auditor_dropped_records",
+            "Input rows that no output row of the audited batches uses, by reason",
+            ["dataset", "reason"],
             registry=registry,
         )
         self.staleness = Gauge(

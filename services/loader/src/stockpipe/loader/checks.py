@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, Table
+from stockpipe.common.contracts.tables import Table
 from stockpipe.common.errors import PipelineError
 from stockpipe.loader.sessions import missing_sessions
 from stockpipe.loader.warehouse import STAGED, Session, Value
 
 Level = Literal["fail", "warn"]
 
+_MISSING_SESSIONS = "missing_sessions"
 _NAMED = 3
 _COUNT = "SELECT COUNT(*) FROM "
 _HEADING = re.compile(r"^-- (?P<level>fail|warn): (?P<name>[a-z_0-9]+): (?P<sentence>.+)$", re.MULTILINE)
@@ -98,6 +99,8 @@ def run_checks(
         ChecksFailed: names every fail check that found rows, how many, and the keys of up to three.
     """
     findings = [*_built_in(session, table, rows)]
+    if any(f":{_MISSING_SESSIONS}" in check.sql for check in checks):
+        parameters = {**parameters, _MISSING_SESSIONS: missing_sessions(session)}
     for check in checks:
         (found,) = session.fetch(check.sql, parameters)[0]
         findings.append(_finding(session, table, check, int(found or 0), parameters))
@@ -120,7 +123,7 @@ def _finding(
 
 
 def _built_in(session: Session, table: Table, rows: int) -> list[Finding]:
-    """Check what holds for every table: the number of rows, a value in each required column, and the sessions."""
+    """Check what holds for every table: the number of rows, and a value in each required column."""
     required = [column.name for column in table.columns if not column.nullable]
     nulls = ", ".join(f"COUNT(*) - COUNT({name})" for name in required)
     sql = f"SELECT COUNT(*), {nulls} FROM {STAGED}"
@@ -132,7 +135,4 @@ def _built_in(session: Session, table: Table, rows: int) -> list[Finding]:
             where = f"{_COUNT}{STAGED} WHERE {name} IS NULL"
             check = Check("fail", f"required_{name}", f"{name} is never null", where)
             findings.append(_finding(session, table, check, count))
-    if table is DAILY_STOCK_METRICS:
-        sentence = "each session of the exchange between a symbol's first and last row has a row"
-        findings.append(Finding(Check("warn", "sessions", sentence, ""), missing_sessions(session)))
     return findings

@@ -76,6 +76,7 @@ class Watcher:
             except Unavailable as error:
                 more = False
                 self._rescan_at = self._clock.monotonic()
+                self._metrics.polls_failed.inc()
                 self._log.warning("poll failed", error=str(error), retry_seconds=self._settings.poll_seconds)
             pause = _HANDOVER_SECONDS if more else self._settings.poll_seconds
 

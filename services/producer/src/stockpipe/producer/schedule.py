@@ -45,6 +45,7 @@ def live_rounds(
         if exchanges and not any(calendar.is_trading(exchange, now) for exchange in exchanges):
             opens, exchange = min((calendar.next_open(exchange, now), exchange) for exchange in exchanges)
             log.info("exchange_closed", exchange=exchange, next_open=opens.isoformat())
+            metrics.rest()
             if clock.wait((opens - now).total_seconds(), stop):
                 return
             previous = _floor(clock.now() - interval, interval)

@@ -97,3 +97,6 @@ _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 PROMTOOL = GoProgram("promtool", f"{_PROMETHEUS}/promtool", "v0.316.0", minutes=5, tags="remove_all_sd")
 PROMETHEUS = GoProgram("prometheus", f"{_PROMETHEUS}/prometheus", "v0.316.0", minutes=3, tags="remove_all_sd")
 """Prometheus 3.16."""
+
+ALERTMANAGER = GoProgram("alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager", "v0.31.1", minutes=1)
+"""The last version whose module holds its built pages, without which Go can't build it."""

@@ -3,7 +3,7 @@
 from stockpipe.common.errors import PipelineError
 from stockpipe.common.settings import ServiceSettings
 from stockpipe.standalone import paths
-from stockpipe.standalone.go_programs import HELM_3, HELM_4, MINIO, PROMETHEUS, PROMTOOL, GoProgram
+from stockpipe.standalone.go_programs import ALERTMANAGER, HELM_3, HELM_4, MINIO, PROMETHEUS, PROMTOOL, GoProgram
 from stockpipe.standalone.jars import fetch_jars, lock_jars
 from stockpipe.standalone.java import find_java
 
@@ -25,7 +25,7 @@ class HelmSettings(ServiceSettings):
 
 
 class PrometheusSettings(ServiceSettings):
-    """Find promtool and Prometheus, or build them by Go, for the tests of metrics; without Go say so and go on."""
+    """Find promtool, Prometheus and Alertmanager, or build them by Go, for the tests of metrics; without Go go on."""
 
 
 _SETS = (("Kafka", paths.KAFKA_SPEC, paths.KAFKA_JARS), ("Spark", paths.SPARK_SPEC, paths.SPARK_JARS))
@@ -68,6 +68,7 @@ def run_prometheus(_settings: PrometheusSettings) -> int:
     """Run the command."""
     _find_or_build(PROMTOOL)
     _find_or_build(PROMETHEUS)
+    _find_or_build(ALERTMANAGER)
     return 0
 
 

@@ -169,6 +169,7 @@ class Stream:
         self._metrics.rows_in.labels(self._job).inc(rows_in)
         self._metrics.rows_refused.labels(self._job).inc(refused)
         self._metrics.rows_dropped_by_watermark.labels(self._job).inc(late)
+        self._metrics.rows_duplicate.labels(self._job).inc(duplicate)
         self._metrics.batch_seconds.labels(self._job).observe(seconds)
         manifest = self._committed.pop(progress.batchId, None)
         batch_id = manifest.batch_id if manifest else None

@@ -1,6 +1,6 @@
 -- Each statement counts the rows of BATCH_IN that break its sentence: `fail` keeps the batch out, `warn` is counted.
 -- One of `fail` begins with SELECT COUNT(*) FROM, which the program replaces to name some of the rows.
--- Row count, required columns and, as a warn check `sessions`, the exchange's calendar are checked by the program. A double is held below 1e12 as well as
+-- Row count and required columns are checked for every table by the program. A double is held below 1e12 as well as
 -- above 0 because NaN and infinity are greater than every number.
 
 -- fail: unique_key: symbol and date are those of one row only
@@ -51,6 +51,21 @@ SELECT COUNT(*) FROM BATCH_IN WHERE split_factor <> 1 AND actions_as_of IS NULL;
 
 -- warn: unexplained_jump: no session moves the close, in shares of today, and the adjusted close by over 40 percent
 SELECT COUNT(*) FROM BATCH_IN WHERE ABS(daily_change_pct) > 40 AND ABS(daily_return) > 0.4;
+
+-- warn: restated: a final close is within 0.5 percent of the one there, but for a factor of all the symbol's rows
+SELECT COUNT(*) FROM (
+    SELECT r.ratio, MEDIAN(r.ratio) OVER (PARTITION BY r.symbol) AS factor
+    FROM (
+        SELECT b.symbol, b.daily_close / t.daily_close AS ratio
+        FROM BATCH_IN b
+        JOIN DAILY_STOCK_METRICS t ON t.symbol = b.symbol AND t.date = b.date
+        WHERE b.is_final AND t.is_final AND b.daily_close > 0
+    ) r
+) d
+WHERE ABS(d.ratio / d.factor - 1) > 0.005;
+
+-- warn: sessions: each session of the exchange between a symbol's first and last row has a row; the calendar counts
+SELECT CAST(:missing_sessions AS BIGINT);
 
 -- warn: volume_anomaly: a session has trades, and at most 10 times the mean of 15 sessions
 SELECT COUNT(*) FROM BATCH_IN WHERE daily_volume = 0 OR volume_ratio > 10;

@@ -57,6 +57,15 @@ SELECT COUNT(*) FROM BATCH_IN WHERE record_count_15m >= 2 AND volatility_15m IS 
 -- warn: price_jump: prices of a window differ by at most 20 percent
 SELECT COUNT(*) FROM BATCH_IN WHERE high > 1.2 * low;
 
+-- warn: quote_gap: a symbol's quotes of a day have no hole of over 2 hours, the longest lunch of an exchange
+SELECT COUNT(*) FROM (
+    SELECT
+        window_start,
+        LAG(window_end) OVER (PARTITION BY symbol, CAST(window_start AS DATE) ORDER BY window_start) AS earlier_end
+    FROM BATCH_IN
+) g
+WHERE g.window_start > g.earlier_end + INTERVAL '2 hours';
+
 -- warn: volume_anomaly: a window of 10 or more quotes has trades
 SELECT COUNT(*) FROM BATCH_IN WHERE record_count_15m >= 10 AND volume_sum_15m = 0;
 
