@@ -7,16 +7,16 @@ params. `dry_run` lists what is missing and changes nothing.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Context, Param, get_current_context, task
+from airflow.sdk import Context, Param, get_current_context, task
 
 from stock_airflow.backfill import plan
-from stock_airflow.common import DAILY_METRICS, RAW_BARS, SOURCES_POOL, SYMBOLS_PATTERN, dag_arguments
+from stock_airflow.common import DAILY_METRICS, RAW_BARS, SOURCES_POOL, SYMBOLS_PATTERN, StockDag, dag_arguments
 from stock_airflow.identity import BATCH_ID, batch_id
 from stock_airflow.pods import ServicePod, pod_arguments, service_pod, spark_job
 from stock_airflow.report import finish_run
 from stock_airflow.templates import Step
 
-with DAG(
+with StockDag(
     "stock_market_backfill",
     description="Daily bars of a range of dates, in chunks that can be resumed",
     schedule=None,
@@ -65,6 +65,6 @@ with DAG(
     def backfill_complete() -> dict[str, Any]:
         """Write the run's report."""
         context: Context = get_current_context()
-        return finish_run(context, "daily", {"fetched": "fetch_chunk", "loaded": load.task_id})
+        return finish_run(context, "daily", {"loaded": load.task_id})
 
     fetch >> compute() >> process >> load >> backfill_complete()
