@@ -16,6 +16,8 @@ from stock_airflow.pods import ServicePod, pod_arguments, service_pod, spark_job
 from stock_airflow.report import finish_run
 from stock_airflow.templates import Step
 
+LAST = "{{ last_affected(params.to, dag_run.run_after) }}"
+
 with StockDag(
     "stock_market_backfill",
     description="Daily bars of a range of dates, in chunks that can be resumed",
@@ -53,7 +55,7 @@ with StockDag(
     process = spark_job(
         "process_data",
         "daily",
-        {"--run-date": "{{ params.to }}", "--to": "{{ params.to }}", "--from": "{{ params['from'] }}"},
+        {"--run-date": LAST, "--to": LAST, "--from": "{{ params['from'] }}"},
     )
     load = service_pod(
         "load_historical_to_snowflake",

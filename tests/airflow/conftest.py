@@ -30,6 +30,7 @@ os.environ |= {
     "AIRFLOW_HOME": str(HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "airflow/dags"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",  # Airflow's own modules are imported within it
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
     "AIRFLOW__API__BASE_URL": "https://airflow.example.com",
@@ -180,13 +181,14 @@ def local_pods(
 def run(local_pods: LocalPods, runnable_dags: dict[str, DAG]) -> Run:
     """Run a DAG as `airflow dags test` does and return its DAG run."""
 
-    def run_dag(dag_id: str, day: str = "2012-09-19", of: dict[str, DAG] | None = None, **conf: Any) -> Any:
+    def run_dag(dag_id: str, day: str | None = "2012-09-19", of: dict[str, DAG] | None = None, **conf: Any) -> Any:
         dag = (of or runnable_dags)[dag_id]
         for each in dag.tasks:
             each.retry_delay = timedelta(0)
             if isinstance(each, RawDataSensor):
                 each.poke_interval, each.timeout = 1, 30
-        return dag.test(logical_date=datetime.fromisoformat(day).replace(tzinfo=UTC), run_conf=conf)
+        at = datetime.fromisoformat(day).replace(tzinfo=UTC) if day else None
+        return dag.test(logical_date=at, run_conf=conf)
 
     return run_dag
 

@@ -2,11 +2,16 @@
 
 import ast
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from airflow.models.asset import AssetDagRunQueue
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.session import create_session
+from sqlalchemy import delete, select
 
 from conftest import ROOT
 from stock_airflow.alerts import run_failed
@@ -106,6 +111,15 @@ def test_assets_tell_what_each_dag_makes(dags: dict[str, DAG]) -> None:
         "stock_market_audit": set(),
     }
     assert dags["stock_market_audit"].schedule == [DAILY_METRICS]
+
+
+@pytest.mark.parametrize("dag_id", ["stock_market_batch_pipeline", "stock_market_backfill"])
+def test_a_load_of_daily_metrics_starts_the_audit(run: Callable[..., Any], dag_id: str) -> None:
+    with create_session() as session:
+        session.execute(delete(AssetDagRunQueue))
+    assert run(dag_id).state == "success"
+    with create_session() as session:
+        assert session.scalars(select(AssetDagRunQueue.target_dag_id)).all() == ["stock_market_audit"]
 
 
 def test_nothing_of_the_services_is_imported() -> None:

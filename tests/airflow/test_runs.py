@@ -12,19 +12,23 @@ SYMBOLS = "AAPL,MSFT"
 
 
 def test_a_batch_run_moves_real_bars_and_heals(real_pods: LocalPods, run: Run, tmp_path: Path) -> None:
-    """The consumer is killed twice at its first object; the same date run again changes nothing."""
-    landing = tmp_path / "lake/raw/historical"
-    real_pods.doom["consume_historical_data"] = (2, lambda _command: any(landing.rglob("*.csv")))
+    """Two tries are killed, of the consumer and of Spark; the same date run again changes nothing."""
+    lake = tmp_path / "lake"
+    real_pods.doom["consume_historical_data"] = (2, lambda _command: any(lake.rglob("raw/historical/**/*.csv")))
+    real_pods.doom["process_data"] = (1, lambda _command: any(lake.rglob("processed/historical/**/*.parquet")))
     conf = {"symbols": SYMBOLS, "from": "2012-06-01"}
 
     first = run("stock_market_batch_pipeline", **conf)
 
     assert first.state == "success"
-    assert real_pods.killed == ["consume_historical_data"] * 2
+    assert real_pods.killed == ["consume_historical_data"] * 2 + ["process_data"]
     told = report(tmp_path, first.dag_id)
     assert told["state"] == "success"
-    assert told["rows"]["fetched"] == 2 * 77
+    assert told["rows"]["fetched"] == told["rows"]["landed"] == 2 * 77
     assert told["rows"]["inserted"] == told["rows"]["computed"] == 2 * 77
+    assert {check["check"]: check["rows"] for check in told["quality"]["checks"] if check["rows"]} == {"fresh": 2 * 77}
+    assert {"prices", "sessions", "row_count"} <= {check["check"] for check in told["quality"]["checks"]}
+    assert told["newest"] == "2012-09-19T00:00:00.000Z"
     before = rows(real_pods, "stockmarketbatch.daily_stock_metrics")
     assert len(before) == 2 * 77
     assert_balanced(real_pods)
@@ -36,7 +40,11 @@ def test_a_batch_run_moves_real_bars_and_heals(real_pods: LocalPods, run: Run, t
     distinct = [each for position, each in enumerate(commands) if each not in commands[:position]]
     assert real_pods.commands[len(commands) :] == distinct
     assert rows(real_pods, "stockmarketbatch.daily_stock_metrics") == before
-    assert_balanced(real_pods)
+    audit = run("stock_market_audit", None)
+    assert audit.state == "success"
+    unaccounted = report(tmp_path, audit.dag_id)["quality"]["unaccounted"]
+    assert unaccounted
+    assert not any(unaccounted.values())
 
 
 def test_a_streaming_run_computes_what_it_collected(real_pods: LocalPods, run: Run, tmp_path: Path) -> None:

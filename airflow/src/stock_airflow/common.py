@@ -9,6 +9,7 @@ from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from stock_airflow.alerts import run_failed, run_late
+from stock_airflow.backfill import last_affected
 from stock_airflow.identity import MACROS
 from stock_airflow.settings import SETTINGS
 from stock_airflow.timetable import session_date
@@ -60,6 +61,6 @@ def dag_arguments(deadline: timedelta) -> dict[str, Any]:
         "dagrun_timeout": deadline * 2,
         "on_failure_callback": run_failed,
         "deadline": late,
-        "user_defined_macros": {**MACROS, "session_of": session_of},
+        "user_defined_macros": {**MACROS, "session_of": session_of, "last_affected": last_affected},
         "tags": ["stock-market"],
     }
