@@ -45,7 +45,7 @@ def release(*values: str) -> None:
 def environment() -> Iterator[dict[str, str]]:
     """What Airflow's pods must know; the chart's templates and rights are there."""
     values = json.loads(run("helm", "get", "values", PIPELINE, "--all", "--namespace", NAMESPACE, "--output", "json"))
-    release("airflow.enabled=true")
+    release("airflow.enabled=true", "batch.cron.enabled=false")
     for manifest in (
         {
             "kind": "Namespace",
@@ -71,7 +71,7 @@ def environment() -> Iterator[dict[str, str]]:
     }
     kubectl("delete", "pod", "--selector", f"dag_id={DAG_ID}")
     run("kubectl", "delete", "namespace", AIRFLOW)
-    release("airflow.enabled=false")
+    release("airflow.enabled=false", f"batch.cron.enabled={json.dumps(values['batch']['cron']['enabled'])}")
 
 
 def connection(endpoint: str) -> str:
