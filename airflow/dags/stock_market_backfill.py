@@ -7,16 +7,18 @@ params. `dry_run` lists what is missing and changes nothing.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Context, Param, get_current_context, task
+from airflow.sdk import Context, Param, get_current_context, task
 
 from stock_airflow.backfill import plan
-from stock_airflow.common import DAILY_METRICS, RAW_BARS, SOURCES_POOL, SYMBOLS_PATTERN, dag_arguments
+from stock_airflow.common import DAILY_METRICS, RAW_BARS, SOURCES_POOL, SYMBOLS_PATTERN, StockDag, dag_arguments
 from stock_airflow.identity import BATCH_ID, batch_id
 from stock_airflow.pods import ServicePod, pod_arguments, service_pod, spark_job
 from stock_airflow.report import finish_run
 from stock_airflow.templates import Step
 
-with DAG(
+LAST = "{{ last_affected(params.to, dag_run.run_after) }}"
+
+with StockDag(
     "stock_market_backfill",
     description="Daily bars of a range of dates, in chunks that can be resumed",
     schedule=None,
@@ -53,7 +55,7 @@ with DAG(
     process = spark_job(
         "process_data",
         "daily",
-        {"--run-date": "{{ params.to }}", "--to": "{{ params.to }}", "--from": "{{ params['from'] }}"},
+        {"--run-date": LAST, "--to": LAST, "--from": "{{ params['from'] }}"},
     )
     load = service_pod(
         "load_historical_to_snowflake",
@@ -65,6 +67,6 @@ with DAG(
     def backfill_complete() -> dict[str, Any]:
         """Write the run's report."""
         context: Context = get_current_context()
-        return finish_run(context, "daily", {"fetched": "fetch_chunk", "loaded": load.task_id})
+        return finish_run(context, "daily", {"loaded": load.task_id})
 
     fetch >> compute() >> process >> load >> backfill_complete()

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Context, Param, get_current_context, task
+from airflow.sdk import Context, Param, get_current_context, task
 
-from stock_airflow.common import DAILY_METRICS, RAW_BARS, SOURCES_POOL, SYMBOLS_PATTERN, dag_arguments
+from stock_airflow.common import DAILY_METRICS, RAW_BARS, SOURCES_POOL, SYMBOLS_PATTERN, StockDag, dag_arguments
 from stock_airflow.identity import BATCH_ID
 from stock_airflow.pods import service_pod, spark_job
 from stock_airflow.report import finish_run
@@ -15,7 +15,7 @@ from stock_airflow.timetable import ExchangeTimetable
 SESSION = "{{ session_of(data_interval_start) }}"
 FROM = "{{ params['from'] or '' }}"
 
-with DAG(
+with StockDag(
     "stock_market_batch_pipeline",
     description="Daily bars after each session's close: fetch, land, compute, load",
     schedule=ExchangeTimetable(SETTINGS.exchange, delay=timedelta(minutes=75)),
@@ -66,7 +66,6 @@ with DAG(
     def process_complete() -> dict[str, Any]:
         """Write the run's report."""
         context: Context = get_current_context()
-        hops = {"fetched": fetch.task_id, "landed": consume.task_id, "loaded": load.task_id}
-        return finish_run(context, "daily", hops)
+        return finish_run(context, "daily", {"fetched": fetch.task_id, "loaded": load.task_id})
 
     fetch >> consume >> process >> load >> process_complete()

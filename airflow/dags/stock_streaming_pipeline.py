@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Context, Param, get_current_context, task
+from airflow.sdk import Context, Param, get_current_context, task
 
 from stock_airflow.cleanup import remove_others, remove_own
-from stock_airflow.common import RAW_QUOTES, REALTIME_ANALYTICS, SOURCES_POOL, SYMBOLS_PATTERN, dag_arguments
+from stock_airflow.common import RAW_QUOTES, REALTIME_ANALYTICS, SOURCES_POOL, SYMBOLS_PATTERN, StockDag, dag_arguments
 from stock_airflow.identity import BATCH_ID
 from stock_airflow.pods import service_pod, spark_job
 from stock_airflow.report import finish_run
@@ -18,7 +18,7 @@ EVERY = timedelta(minutes=30)
 COLLECTS = "" if SETTINGS.realtime_deployed else "yes"
 FOUND = "ti.xcom_pull(task_ids='wait_for_raw_data')"
 
-with DAG(
+with StockDag(
     "stock_streaming_pipeline",
     description="Quotes in micro-batches of half an hour: collect, wait, compute, check, load",
     schedule=ExchangeTimetable(SETTINGS.exchange, delay=timedelta(0), every=EVERY),

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.sdk.exceptions import AirflowException
 from kubernetes.client import models as k8s
+
+from stock_airflow import pods
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / ".venv/bin"
@@ -37,6 +41,19 @@ class LocalPods:
     applications: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     commands: list[tuple[str, list[str]]] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
+
+    def install(self, put: Callable[[Any, str, Any], None], read_config_map: Callable[[str], dict[str, str]]) -> None:
+        """Take Kubernetes' place by `put(object, attribute, value)`; `read_config_map` knows ConfigMaps by suffix."""
+
+        def run_pod(operator: Any, context: Any) -> Any:
+            return self.run_pod(operator.task_id, operator.build_pod_request_obj(context), operator.do_xcom_push)
+
+        def run_application(operator: Any, context: Any) -> None:
+            self.run_application(operator.task_id, operator.template_spec)
+
+        put(pods, "read_config_map", lambda _conn_id, suffix: read_config_map(suffix))
+        put(KubernetesPodOperator, "execute", run_pod)
+        put(SparkKubernetesOperator, "execute", run_application)
 
     def run_pod(self, task_id: str, pod: k8s.V1Pod, wants_summary: bool) -> Any:
         """Run the pod's containers one after the other and return the last one's summary."""

@@ -2,15 +2,21 @@
 
 import ast
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from airflow.models.asset import AssetDagRunQueue
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.session import create_session
+from sqlalchemy import delete, select
 
 from conftest import ROOT
 from stock_airflow.alerts import run_failed
-from stock_airflow.common import SOURCES_POOL
+from stock_airflow.common import DAILY_METRICS, SOURCES_POOL
+from stock_airflow.timetable import ExchangeTimetable
 
 ORDER = {
     "stock_market_batch_pipeline": [
@@ -38,6 +44,7 @@ ORDER = {
         "load_historical_to_snowflake",
         "backfill_complete",
     ],
+    "stock_market_audit": ["validate_daily_data", "audit_complete"],
 }
 
 
@@ -70,7 +77,7 @@ def test_every_dag_has_bounds_retries_and_someone_to_tell(dags: dict[str, DAG], 
 def test_the_scheduler_reads_the_dag_back(dags: dict[str, DAG], dag_id: str) -> None:
     read = DagSerialization.deserialize_dag(json.loads(json.dumps(DagSerialization.serialize_dag(dags[dag_id]))))
     assert read.task_ids == dags[dag_id].task_ids
-    if dag_id != "stock_market_backfill":
+    if isinstance(dags[dag_id].schedule, ExchangeTimetable):
         assert read.timetable.serialize() == dags[dag_id].schedule.serialize()  # type: ignore[union-attr]
 
 
@@ -101,7 +108,18 @@ def test_assets_tell_what_each_dag_makes(dags: dict[str, DAG]) -> None:
         "stock_market_batch_pipeline": bars,
         "stock_market_backfill": bars,
         "stock_streaming_pipeline": {"stock-market/raw/realtime", "stock-market/REALTIME_STOCK_ANALYTICS"},
+        "stock_market_audit": set(),
     }
+    assert dags["stock_market_audit"].schedule == [DAILY_METRICS]
+
+
+@pytest.mark.parametrize("dag_id", ["stock_market_batch_pipeline", "stock_market_backfill"])
+def test_a_load_of_daily_metrics_starts_the_audit(run: Callable[..., Any], dag_id: str) -> None:
+    with create_session() as session:
+        session.execute(delete(AssetDagRunQueue))
+    assert run(dag_id).state == "success"
+    with create_session() as session:
+        assert session.scalars(select(AssetDagRunQueue.target_dag_id)).all() == ["stock_market_audit"]
 
 
 def test_nothing_of_the_services_is_imported() -> None:

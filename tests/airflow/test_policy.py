@@ -9,7 +9,7 @@ from kubernetes.client import ApiClient
 from conftest import load_dags
 from local_pods import LocalPods
 
-DAGS = ("stock_market_batch_pipeline", "stock_streaming_pipeline", "stock_market_backfill")
+DAGS = ("stock_market_batch_pipeline", "stock_streaming_pipeline", "stock_market_backfill", "stock_market_audit")
 FOUND = {"first_day": "2012-09-19", "last_day": "2012-09-19", "records": 1}
 Started = list[tuple[str, dict[str, Any]]]
 
@@ -71,6 +71,7 @@ def test_everything_that_is_started_is_within_policy(started: LocalPods, mode: s
         "validate_analytics_data",
         "load_to_snowflake",
         "fetch_chunk",
+        "validate_daily_data",
     }
     for task_id, pod in found:
         spec = pod["spec"]
@@ -121,4 +122,4 @@ def test_every_pod_is_found_again_and_removed_as_the_factory_says(dags: dict[str
             finish = arguments["on_finish_action"]
             assert getattr(finish, "value", finish) == "delete_succeeded_pod"
             assert arguments["execution_timeout"] is not None
-    assert checked == 11
+    assert checked == 12

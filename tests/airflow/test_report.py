@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from stock_airflow.report import _pulled, as_markdown, make_report
+from stock_airflow.report import as_markdown, make_report
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 TASKS = [
     {"task_id": "fetch", "map_index": -1, "state": "success", "duration": 1.25},
     {"task_id": "chunk", "map_index": 2, "state": "success", "duration": None},
 ]
+PASSED = {"check": "prices", "level": "fail", "rows": 0}
 COMPUTED = {"rows_in": 90, "rows_dropped": {"superseded": 4, "other": 0}, "rows_out": 86}
 
 
@@ -22,7 +23,7 @@ def report(**values: Any) -> dict[str, Any]:
         "summaries": {
             "fetched": {"records": 90},
             "landed": {"records": 90, "rejected": 0, "newest": "2026-11-24T15:29:00.000Z"},
-            "loaded": {"inserted": 80, "updated": 6, "stale": 0},
+            "loaded": {"inserted": 80, "updated": 6, "stale": 0, "checks": [PASSED]},
         },
         "computed": {**COMPUTED, "rows_dropped": {}},
         "now": NOW,
@@ -49,9 +50,12 @@ def test_a_run_without_trouble() -> None:
         {"task": "chunk[2]", "state": "success", "seconds": 0.0},
     ]
     assert found["freshness_seconds"] == 60
+    assert found["quality"]["checks"] == [PASSED]
     assert found["anomalies"] == []
     text = as_markdown(found)
     assert "| landed | 90 |" in text
+    assert "| prices | fail | 0 |" in text
+    assert "Newest event: 2026-11-24T15:29:00.000Z, 60 s before" in text
     assert "Nothing." in text
 
 
@@ -63,7 +67,13 @@ def test_whatever_is_out_of_the_ordinary_is_named() -> None:
             "fetched": {"records": 90, "failed": {"FB": "no data"}},
             "landed": {"records": 90, "rejected": 2},
             "audited": {"unaccounted": {"kafka-raw": 0, "raw-processed": 3}},
-            "loaded": {"warnings": {"freshness": 5}},
+            "loaded": {
+                "checks": [
+                    PASSED,
+                    {"check": "volumes", "level": "fail", "rows": 1},
+                    {"check": "fresh", "level": "warn", "rows": 5},
+                ]
+            },
         },
     )
     assert found["state"] == "failed"
@@ -72,7 +82,8 @@ def test_whatever_is_out_of_the_ordinary_is_named() -> None:
         "FB gave nothing: no data",
         "2 records were rejected, see the topic's DLQ",
         "Spark dropped 4 rows: superseded",
-        "check freshness found 5 rows",
+        "check volumes refused the batch for 1 rows",
+        "check fresh found 5 rows",
         "3 records are unaccounted at raw-processed",
     ]
 
@@ -81,12 +92,3 @@ def test_a_run_that_stopped_early_has_only_what_it_did() -> None:
     found = report(summaries={"fetched": {"records": 90}}, computed=None)
     assert found["rows"] == {"fetched": 90}
     assert found["freshness_seconds"] is None
-
-
-def test_summaries_of_chunks_are_added_up() -> None:
-    chunks = [
-        {"filled": {"records": 5, "failed": {"FB": "no data"}}},
-        None,
-        {"filled": {"records": 7, "failed": {}}},
-    ]
-    assert _pulled(chunks) == {"records": 12, "failed": {"FB": "no data"}}

@@ -1,55 +1,34 @@
 """Whole DAG runs on a real Kafka, a folder lake and DuckDB: real data arrives, the books balance, faults heal."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from local_pods import LocalPods
+from results import assert_balanced, report, rows
 
 Run = Callable[..., Any]
 SYMBOLS = "AAPL,MSFT"
 
 
-def rows(local: LocalPods, table: str) -> list[tuple[Any, ...]]:
-    """Return the table's rows without what says when and by which batch they were made, in key order."""
-    code = (
-        "import duckdb, json, sys; c = duckdb.connect(sys.argv[1], read_only=True); "
-        f"r = c.execute('SELECT * EXCLUDE (batch_id, processed_at) FROM {table} ORDER BY 1, 2'); "
-        "print(json.dumps(r.fetchall(), default=str))"
-    )
-    path = local.environment["WAREHOUSE_URL"].removeprefix("duckdb://")
-    done = local.run_program("python", "-c", code, path)
-    return [tuple(row) for row in json.loads(done)]
-
-
-def assert_balanced(local: LocalPods) -> dict[str, Any]:
-    books: dict[str, Any] = json.loads(local.run_program("stockpipe-auditor", "books", "--json"))
-    assert books["balanced"], books["findings"]
-    return books
-
-
-def report(tmp_path: Path, run: Any) -> dict[str, Any]:
-    (found,) = (tmp_path / "lake/reports" / run.dag_id).glob("*.json")
-    assert found.with_suffix(".md").read_text().startswith(f"# {run.dag_id}: ")
-    content: dict[str, Any] = json.loads(found.read_text())
-    return content
-
-
 def test_a_batch_run_moves_real_bars_and_heals(real_pods: LocalPods, run: Run, tmp_path: Path) -> None:
-    """The consumer is killed twice at its first object; the same date run again changes nothing."""
-    landing = tmp_path / "lake/raw/historical"
-    real_pods.doom["consume_historical_data"] = (2, lambda _command: any(landing.rglob("*.csv")))
+    """Two tries are killed, of the consumer and of Spark; the same date run again changes nothing."""
+    lake = tmp_path / "lake"
+    real_pods.doom["consume_historical_data"] = (2, lambda _command: any(lake.rglob("raw/historical/**/*.csv")))
+    real_pods.doom["process_data"] = (1, lambda _command: any(lake.rglob("processed/historical/**/*.parquet")))
     conf = {"symbols": SYMBOLS, "from": "2012-06-01"}
 
     first = run("stock_market_batch_pipeline", **conf)
 
     assert first.state == "success"
-    assert real_pods.killed == ["consume_historical_data"] * 2
-    told = report(tmp_path, first)
+    assert real_pods.killed == ["consume_historical_data"] * 2 + ["process_data"]
+    told = report(tmp_path, first.dag_id)
     assert told["state"] == "success"
-    assert told["rows"]["fetched"] == 2 * 77
+    assert told["rows"]["fetched"] == told["rows"]["landed"] == 2 * 77
     assert told["rows"]["inserted"] == told["rows"]["computed"] == 2 * 77
+    assert {check["check"]: check["rows"] for check in told["quality"]["checks"] if check["rows"]} == {"fresh": 2 * 77}
+    assert {"prices", "sessions", "row_count"} <= {check["check"] for check in told["quality"]["checks"]}
+    assert told["newest"] == "2012-09-19T00:00:00.000Z"
     before = rows(real_pods, "stockmarketbatch.daily_stock_metrics")
     assert len(before) == 2 * 77
     assert_balanced(real_pods)
@@ -61,7 +40,11 @@ def test_a_batch_run_moves_real_bars_and_heals(real_pods: LocalPods, run: Run, t
     distinct = [each for position, each in enumerate(commands) if each not in commands[:position]]
     assert real_pods.commands[len(commands) :] == distinct
     assert rows(real_pods, "stockmarketbatch.daily_stock_metrics") == before
-    assert_balanced(real_pods)
+    audit = run("stock_market_audit", None)
+    assert audit.state == "success"
+    unaccounted = report(tmp_path, audit.dag_id)["quality"]["unaccounted"]
+    assert unaccounted
+    assert not any(unaccounted.values())
 
 
 def test_a_streaming_run_computes_what_it_collected(real_pods: LocalPods, run: Run, tmp_path: Path) -> None:
@@ -72,7 +55,7 @@ def test_a_streaming_run_computes_what_it_collected(real_pods: LocalPods, run: R
     done = run("stock_streaming_pipeline", "2026-11-24T15:00:00")
 
     assert done.state == "success"
-    told = report(tmp_path, done)
+    told = report(tmp_path, done.dag_id)
     assert told["rows"]["landed"] == told["rows"]["read by Spark"] == 2 * 196
     assert told["rows"]["inserted"] == told["rows"]["computed"] == 2 * 27
     assert not any(told["quality"]["unaccounted"].values())
@@ -88,7 +71,7 @@ def test_a_years_backfill_goes_on_where_it_was_stopped(real_pods: LocalPods, run
     real_pods.doom["fetch_chunk"] = (4, lambda command: "2012-07-02" in command)
     stopped = run("stock_market_backfill", **conf)
     assert stopped.state == "failed"
-    assert report(tmp_path, stopped)["state"] == "failed"
+    assert report(tmp_path, stopped.dag_id)["state"] == "failed"
 
     sent_before = assert_balanced(real_pods)["partitions"]
     done = run("stock_market_backfill", "2012-09-20", **conf)

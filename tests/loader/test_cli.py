@@ -18,6 +18,22 @@ from support.loading import Site
 from support.processed import daily_row, write_batch
 
 BATCH = "20240514T150000Z-daily"
+DAILY_CHECKS = [
+    {"check": "actions_named", "level": "warn", "rows": 0},
+    {"check": "adjusted", "level": "warn", "rows": 0},
+    {"check": "deviations", "level": "fail", "rows": 0},
+    {"check": "fresh", "level": "warn", "rows": 0},
+    {"check": "no_future", "level": "fail", "rows": 0},
+    {"check": "price_order", "level": "fail", "rows": 0},
+    {"check": "prices", "level": "fail", "rows": 0},
+    {"check": "row_count", "level": "fail", "rows": 0},
+    {"check": "sessions", "level": "warn", "rows": 0},
+    {"check": "unexplained_jump", "level": "warn", "rows": 0},
+    {"check": "unique_key", "level": "fail", "rows": 0},
+    {"check": "volume_anomaly", "level": "warn", "rows": 0},
+    {"check": "volume_trend", "level": "fail", "rows": 0},
+    {"check": "volumes", "level": "fail", "rows": 0},
+]
 
 
 class Program:
@@ -62,7 +78,7 @@ def test_load_prints_its_summary_as_the_last_line(program: Program) -> None:
         "inserted": 2,
         "updated": 0,
         "stale": 0,
-        "warnings": {},
+        "checks": DAILY_CHECKS,
     }
     assert (code, err) == (0, "")
     assert json.loads(out.splitlines()[-1]) == expected
@@ -71,11 +87,16 @@ def test_load_prints_its_summary_as_the_last_line(program: Program) -> None:
     assert json.loads(out.splitlines()[-1]) == expected | {"already_loaded": True}
 
 
+def found_rows(out: str) -> dict[str, int]:
+    """Return the rows of the checks that found some, by the summary."""
+    return {each["check"]: each["rows"] for each in json.loads(out)["checks"] if each["rows"]}
+
+
 def test_a_warning_is_logged_and_summed_up(program: Program) -> None:
     write_batch(program.site.store, "daily", BATCH, [daily_row(date=date(2013, 2, 28))])
     code, out, err = program.load("daily")
     assert code == 0
-    assert json.loads(out)["warnings"] == {"fresh": 1}
+    assert found_rows(out) == {"fresh": 1}
     assert json.loads(err)["check"] == "fresh"
 
 
@@ -84,7 +105,9 @@ def test_a_failed_check_is_one_line_with_name_and_count(program: Program) -> Non
         program.site.store, "daily", BATCH, [daily_row(daily_volume=-1), daily_row(symbol="B", daily_volume=-1)]
     )
     code, out, err = program.load("daily")
-    assert (code, out) == (1, "")
+    assert code == 1
+    assert json.loads(out).keys() == {"dataset", "batch_id", "checks"}
+    assert found_rows(out) == {"volumes": 2}
     assert (
         err == "stockpipe-loader: error: checks failed, rows by check: "
         "volumes (volumes are 0 or more): 2, such as AAPL 2024-05-13, B 2024-05-13\n"

@@ -1,10 +1,13 @@
 """The parts of a long backfill."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from stock_airflow.templates import Step
+
+AFFECTED = timedelta(days=70)
+"""A bar counts in the metrics of the next 30 sessions; so many days hold them, with any holidays."""
 
 
 def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
@@ -19,6 +22,11 @@ def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
         end = min(first + timedelta(days=days - 1), last)
         yield first, end
         first = end + timedelta(days=1)
+
+
+def last_affected(last: str, now: datetime) -> str:
+    """Return the last day whose metrics change with bars up to `last`."""
+    return min(date.fromisoformat(last) + AFFECTED, now.date()).isoformat()
 
 
 def plan(params: Mapping[str, Any], batch_id: str) -> list[list[Step]]:

@@ -1,7 +1,7 @@
 """What Airflow itself reads and writes in the lake: manifests and reports, nothing else."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +30,22 @@ def raw_manifests(topic: str, since: datetime) -> Iterator[Manifest]:
             manifest = json.loads(root.fs.cat_file(key))
             if datetime.fromisoformat(manifest["written_at"]) >= since:
                 yield manifest
+
+
+def summarize(manifests: Sequence[Manifest]) -> dict[str, Any]:
+    """Return what the manifests hold together."""
+    with_rows = [each for each in manifests if each["records"]]
+    first = min((each["min_event_time"] for each in with_rows), default="")
+    last = max((each["max_event_time"] for each in with_rows), default="")
+    return {
+        "manifests": len(manifests),
+        "records": sum(each["records"] for each in manifests),
+        "rejected": sum(each["rejected"] for each in manifests),
+        "first_day": first[:10],
+        "last_day": last[:10],
+        "newest": last,
+        "symbols": sorted({symbol for each in manifests for symbol in each["symbols"]}),
+    }
 
 
 def processed_manifest(dataset: str, batch_id: str) -> Manifest | None:

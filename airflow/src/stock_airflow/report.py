@@ -11,31 +11,38 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stock_airflow.alerts import report_name
 from stock_airflow.identity import batch_id
-from stock_airflow.lake import processed_manifest, write_report
+from stock_airflow.lake import processed_manifest, raw_manifests, summarize, write_report
+from stock_airflow.settings import SETTINGS
 
 Report = dict[str, Any]
 log = logging.getLogger(__name__)
 BAD = ("failed", "upstream_failed")
 
 
-def finish_run(context: Context, dataset: str, hops: Mapping[str, str]) -> Report:
+def finish_run(context: Context, dataset: str | None, hops: Mapping[str, str]) -> Report:
     """Write the run's report to the lake and return it.
 
-    `hops` names the tasks whose summaries count, by hop: `fetched`, `landed`, `audited`, `loaded`.
+    `dataset` is what the run computed, if anything. `hops` names the tasks whose summaries count, by hop: `fetched`,
+    `landed`, `audited`, `loaded`. What a daily run landed is in the manifests since it began: a consumer that was
+    killed in between told nothing.
 
     Raises:
         AirflowFailException: a task failed; the report is written first.
     """
     run, ti = context["dag_run"], cast(Any, context["ti"])
     identity = batch_id(run.dag_id, run, context["params"])
-    summaries = {hop: _pulled(ti.xcom_pull(task_ids=task_id)) for hop, task_id in hops.items()}
+    summaries = {hop: ti.xcom_pull(task_ids=task_id) or {} for hop, task_id in hops.items()}
+    if dataset == "daily":
+        # `dag.test` says that the run began at its logical date
+        began = max(run.run_after, run.start_date or run.run_after)
+        summaries["landed"] = summarize(list(raw_manifests(SETTINGS.topic_batch, began)))
     report = make_report(
         dag_id=run.dag_id,
         run_id=run.run_id,
         identity=identity,
         tasks=list(ti.get_task_breadcrumbs(run.dag_id, run.run_id)),
         summaries=summaries,
-        computed=processed_manifest(dataset, identity),
+        computed=processed_manifest(dataset, identity) if dataset else None,
         now=datetime.now(UTC),
     )
     name = report_name(run.dag_id, run.run_id)
@@ -45,22 +52,6 @@ def finish_run(context: Context, dataset: str, hops: Mapping[str, str]) -> Repor
     if failed := [task["task"] for task in report["tasks"] if task["state"] in BAD]:
         raise AirflowFailException(f"failed: {', '.join(failed)}; the report is {url}")
     return report
-
-
-def _pulled(value: Any) -> dict[str, Any]:
-    """Return one summary; those of mapped tasks are added up."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if not isinstance(value, Iterable) or isinstance(value, str):
-        return {}
-    total: dict[str, Any] = {}
-    for summary in filter(None, value):
-        for key, number in summary.get("filled", summary).items():
-            if isinstance(number, int):
-                total[key] = total.get(key, 0) + number
-            elif isinstance(number, dict) and key == "failed":
-                total[key] = total.get(key, {}) | number
-    return total
 
 
 def make_report(
@@ -103,9 +94,10 @@ def make_report(
         "quality": {
             "failed_symbols": fetched.get("failed", {}),
             "dropped": {reason: count for reason, count in dropped.items() if count},
-            "warnings": loaded.get("warnings", {}),
+            "checks": list(loaded.get("checks", ())),
             "unaccounted": audited.get("unaccounted", {}),
         },
+        "newest": newest or None,
         "freshness_seconds": round((now - datetime.fromisoformat(newest)).total_seconds()) if newest else None,
     }
     report["anomalies"] = list(_anomalies(report))
@@ -123,8 +115,9 @@ def _anomalies(report: Report) -> Iterable[str]:
         yield f"{rows['rejected']} records were rejected, see the topic's DLQ"
     for reason, count in quality["dropped"].items():
         yield f"Spark dropped {count} rows: {reason}"
-    for check, count in quality["warnings"].items():
-        yield f"check {check} found {count} rows"
+    for check in filter(lambda each: each["rows"], quality["checks"]):
+        verb = "refused the batch for" if check["level"] == "fail" else "found"
+        yield f"check {check['check']} {verb} {check['rows']} rows"
     for hop, count in quality["unaccounted"].items():
         if count:
             yield f"{count} records are unaccounted at {hop}"
@@ -148,8 +141,11 @@ def as_markdown(report: Report) -> str:
     lines += ["| hop | rows |", "|---|--:|", *(f"| {hop} | {count:,} |" for hop, count in report["rows"].items()), ""]
     lines += ["| task | state | seconds |", "|---|---|--:|"]
     lines += [f"| {task['task']} | {task['state']} | {task['seconds']} |" for task in report["tasks"]]
+    if checks := report["quality"]["checks"]:
+        lines += ["", "| check | level | rows that break it |", "|---|---|--:|"]
+        lines += [f"| {check['check']} | {check['level']} | {check['rows']} |" for check in checks]
     lines += ["", "## Out of the ordinary", ""]
     lines += [f"- {sentence}" for sentence in report["anomalies"]] or ["Nothing."]
-    if report["freshness_seconds"] is not None:
-        lines += ["", f"Newest event: {report['freshness_seconds']} s before this report."]
+    if report["newest"]:
+        lines += ["", f"Newest event: {report['newest']}, {report['freshness_seconds']} s before this report."]
     return "\n".join([*lines, ""])

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from stock_airflow.lake import raw_manifests
+from stock_airflow.lake import raw_manifests, summarize
 
 
 class RawDataSensor(BaseSensorOperator):
@@ -43,19 +43,3 @@ class RawDataSensor(BaseSensorOperator):
         found = summarize(list(raw_manifests(self.topic, datetime.fromisoformat(self.since))))
         self.log.info("%s since %s: %s", self.topic, self.since, found)
         return PokeReturnValue(is_done=found["records"] > 0, xcom_value=found)
-
-
-def summarize(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the manifests hold together."""
-    with_rows = [each for each in manifests if each["records"]]
-    first = min((each["min_event_time"] for each in with_rows), default="")
-    last = max((each["max_event_time"] for each in with_rows), default="")
-    return {
-        "manifests": len(manifests),
-        "records": sum(each["records"] for each in manifests),
-        "rejected": sum(each["rejected"] for each in manifests),
-        "first_day": first[:10],
-        "last_day": last[:10],
-        "newest": last,
-        "symbols": sorted({symbol for each in manifests for symbol in each["symbols"]}),
-    }

@@ -16,10 +16,9 @@ class Settings:
     `spark`: `operator` for SparkApplications, `local` for Spark within one pod; as the chart's `spark.mode`.
     `lake`: the lake as Airflow reaches it, `s3://<connection>@<bucket>` or `file:///folder`.
     `exchange`: ISO 10383 code of the calendar that the runs follow.
-    `topic_realtime`: topic of quotes.
+    `topic_realtime`, `topic_batch`: topics of quotes and of daily bars.
     `realtime_deployed`: producer and consumer of quotes run all the time; then DAGs collect none.
     `start_date`: first session that a scheduled run may be for.
-    `deadline_alerts`: tell runs that are late; `airflow dags test` of 3.3.2 fails at the end of a run that has some.
     `alertmanager_url`: where failed runs are told; empty: only in the log.
     `runbook_url`: what an alert links to; `#<dag id>` is added.
     """
@@ -30,9 +29,9 @@ class Settings:
     lake: str = "s3://lake@stock-market-data"
     exchange: str = "XNYS"
     topic_realtime: str = "stock-market-realtime"
+    topic_batch: str = "stock-market-batch"
     realtime_deployed: bool = False
     start_date: date = date(2026, 11, 23)
-    deadline_alerts: bool = True
     alertmanager_url: str = ""
     runbook_url: str = "docs/airflow.md"
 
@@ -48,9 +47,8 @@ class Settings:
         if unknown := sorted(given.keys() - known.keys()):
             raise ValueError(f"unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
         values: dict[str, Any] = {known[name]: text for name, text in given.items()}
-        for name in ("realtime_deployed", "deadline_alerts"):
-            if name in values:
-                values[name] = _flag(f"{PREFIX}{name.upper()}", values[name])
+        if "realtime_deployed" in values:
+            values["realtime_deployed"] = _flag("STOCK_DAGS_REALTIME_DEPLOYED", values["realtime_deployed"])
         if "start_date" in values:
             values["start_date"] = _day("STOCK_DAGS_START_DATE", values["start_date"])
         if values.get("spark", cls.spark) not in ("operator", "local"):

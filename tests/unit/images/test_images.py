@@ -29,11 +29,13 @@ def test_services_are_built_alike(name: str) -> None:
     assert text == pattern.replace("producer", name)
 
 
-@pytest.mark.parametrize("name", DOCKERFILES)
-def test_what_an_image_copies_is_in_the_build_context(name: str) -> None:
+@pytest.mark.parametrize(
+    "dockerfile", [*DOCKERFILES.values(), ROOT / "airflow/Dockerfile"], ids=lambda each: each.parent.name
+)
+def test_what_an_image_copies_is_in_the_build_context(dockerfile: Path) -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     kept = [line[1:].rstrip("/") for line in ignored if line.startswith("!")]
-    for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILES[name].read_text(), re.MULTILINE):
+    for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile.read_text(), re.MULTILINE):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
             assert any(

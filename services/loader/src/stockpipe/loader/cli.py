@@ -13,6 +13,7 @@ from stockpipe.common.lake.open import open_lake
 from stockpipe.common.logs import configure_logs
 from stockpipe.common.metrics import LoaderMetrics
 from stockpipe.common.service import serve_metrics, stop_on_signals
+from stockpipe.loader.checks import ChecksFailed
 from stockpipe.loader.find import find_batch
 from stockpipe.loader.load import load_batch
 from stockpipe.loader.migrate import compare, migrate, require_current
@@ -57,14 +58,19 @@ class Loader:
         return 0
 
     def load(self, settings: LoadSettings) -> int:
-        """Load one batch and print its summary."""
+        """Load one batch and print its summary; of one that is refused, what the checks found."""
         log = configure_logs("loader", settings.log_level)
         store = open_lake(settings)
         warehouse = self._open_warehouse(settings, self._clock, threading.Event())
         manifest = find_batch(store, settings.dataset, settings.batch_id)
         with warehouse.open() as session:
             require_current(session)
-            result = load_batch(session, store, manifest, self._clock, settings.staging_folder)
+            try:
+                result = load_batch(session, store, manifest, self._clock, settings.staging_folder)
+            except ChecksFailed as refused:
+                about = {"dataset": manifest.dataset, "batch_id": manifest.batch_id}
+                print_summary(settings, about | {"checks": refused.results})
+                raise
         for check, rows in result.warnings.items():
             log.warning("check found rows", dataset=result.dataset, batch_id=result.batch_id, check=check, found=rows)
         print_summary(settings, result)

@@ -24,7 +24,7 @@ from stockpipe.common.errors import PipelineError
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.warehouse.ledger import loaded_batches
 from stockpipe.loader.checks import ChecksFailed, Result, run_checks
-from stockpipe.loader.quality import write_results
+from stockpipe.loader.quality import read_results, write_results
 from stockpipe.loader.staging import staged_file
 from stockpipe.loader.tables import sql_of
 from stockpipe.loader.warehouse import Session, Value
@@ -37,9 +37,9 @@ _WRITE_COUNTS = (
 
 
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load did. `inserted + updated + stale = rows`; `warnings` are the rows each warn check found.
+    """What a load did. `inserted + updated + stale = rows`; `checks` by name.
 
-    Of a batch that was loaded before, the counts are those of that load.
+    Of a batch that was loaded before, counts and checks are those of that load.
     """
 
     dataset: DatasetName
@@ -50,7 +50,12 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     inserted: int
     updated: int
     stale: int
-    warnings: dict[str, int] = {}
+    checks: tuple[Result, ...]
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """Return the rows that each warn check found."""
+        return {each.check: each.rows for each in self.checks if each.status == "warned"}
 
 
 class _LoadedByAnother(Exception):
@@ -117,7 +122,7 @@ def _merge_and_record(
         inserted=merged.inserted,
         updated=merged.updated,
         stale=manifest.rows_out - merged.inserted - merged.updated,
-        warnings={each.check: each.rows for each in results if each.status == "warned"},
+        checks=tuple(sorted(results, key=lambda each: each.check)),
     )
     write_results(session, manifest, results, _now(clock))
     counts: dict[str, Value] = {"inserted": result.inserted, "updated": result.updated, "stale": result.stale}
@@ -146,6 +151,7 @@ def _recorded(session: Session, manifest: ProcessedManifest) -> LoadResult | Non
         inserted=inserted,
         updated=updated,
         stale=stale,
+        checks=read_results(session, manifest),
     )
 
 
