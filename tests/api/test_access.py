@@ -1,13 +1,15 @@
 """Who may call: keys and their roles, revocation, anonymous callers, the rate limit, the audit log."""
 
+import asyncio
 import json
 import subprocess
+import threading
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from stockpipe.api.keys import ApiKeys
+from stockpipe.api.keys import ApiKeys, KeyRecord, SharedLooks
 from stockpipe.api.limits import RateLimit
 from support.api import ApiSite
 from support.clocks import ManualClock
@@ -78,6 +80,36 @@ def test_a_revoked_key_is_refused_at_once_by_every_replica(own: ApiSite, client_
     ApiKeys(own.store).revoke(key[3:11])
     assert [client.get("/v1/symbols", headers=bearer(key)).status_code for client in replicas] == [401, 401]
     assert "unknown or revoked" in replicas[0].get("/v1/symbols", headers=bearer(key)).json()["detail"]
+
+
+def test_requests_share_a_look_for_their_key_only_if_it_began_after_them(
+    own: ApiSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, looks = own.key(), 0
+    keys, found, began, go_on = ApiKeys(own.store), ApiKeys(own.store).find, threading.Event(), threading.Event()
+
+    def find(asked: str) -> KeyRecord | None:
+        nonlocal looks
+        looks += 1
+        record = found(asked)
+        began.set()
+        assert go_on.wait(10)
+        return record
+
+    async def scenario() -> None:
+        shared = SharedLooks(keys)
+        early = [asyncio.create_task(shared.find(key)) for _ in range(50)]
+        await asyncio.to_thread(began.wait, 10)
+        keys.revoke(key[3:11])
+        late = [asyncio.create_task(shared.find(key)) for _ in range(50)]
+        await asyncio.sleep(0)
+        go_on.set()
+        assert {record is None for record in await asyncio.gather(*early)} == {False}
+        assert {record is None for record in await asyncio.gather(*late)} == {True}
+
+    monkeypatch.setattr(keys, "find", find)
+    asyncio.run(scenario())
+    assert looks == 2
 
 
 @pytest.mark.parametrize(

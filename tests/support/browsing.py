@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-GONE = r"ERR_(CONNECTION|INCOMPLETE|EMPTY)"
-"""What the browser itself says while the server is away."""
+GONE = r"ERR_(CONNECTION|INCOMPLETE|EMPTY)|503 \(Service Unavailable\)"
+"""What the browser itself says while the server is away, or has not read the warehouse yet."""
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; apt-get install chromium")
 expect.set_options(timeout=30_000)

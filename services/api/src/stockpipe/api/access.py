@@ -7,7 +7,7 @@ from anyio import to_thread
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from stockpipe.api.keys import ApiKeys, Role, without_secrets
+from stockpipe.api.keys import ApiKeys, Role, SharedLooks, without_secrets
 from stockpipe.api.limits import RateLimit
 from stockpipe.api.oidc import BadToken, Provider
 from stockpipe.api.problems import ApiProblem
@@ -41,7 +41,7 @@ class Access:
         metrics: ApiMetrics,
         log: Logger,
     ) -> None:
-        self._keys = keys
+        self._keys = SharedLooks(keys)
         self._provider = provider
         self._anonymous = anonymous
         self._limit = limit
@@ -93,7 +93,7 @@ class Access:
                 return None, "wrong_key"
             return (None, "no_key") if self._anonymous == "none" else (Caller(address, self._anonymous), "")
         if given.credentials.startswith("sp_"):
-            record = await to_thread.run_sync(self._keys.find, given.credentials)
+            record = await self._keys.find(given.credentials)
             return (Caller(f"key:{record.id}", record.role), "") if record else (None, "wrong_key")
         if self._provider is None:
             return None, "wrong_key"

@@ -1,5 +1,6 @@
 """API keys: a hash in the lake for each, so that every replica knows a new one and a revoked one at once."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from anyio import to_thread
 
 from stockpipe.common.clock import Clock
 from stockpipe.common.errors import PipelineError
@@ -82,6 +84,35 @@ class ApiKeys:
             raise PipelineError(f"no key has the id {identity!r}; `stockpipe-api keys list` lists them") from None
         self._store.delete(layout.api_key(identity))
         return record
+
+
+class SharedLooks:
+    """Finds keys for many requests at once: one look serves all that came before it began, and none that came later."""
+
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
+        self._looking: dict[str, asyncio.Task[KeyRecord | None]] = {}
+        self._next: dict[str, asyncio.Task[KeyRecord | None]] = {}
+
+    async def find(self, key: str) -> KeyRecord | None:
+        """See `ApiKeys.find`.
+
+        Raises:
+            Unavailable: the lake can't be reached.
+        """
+        if key not in self._next:
+            self._next[key] = asyncio.create_task(self._look(key, self._looking.get(key)))
+        return await asyncio.shield(self._next[key])
+
+    async def _look(self, key: str, before: asyncio.Task[KeyRecord | None] | None) -> KeyRecord | None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._looking[key] = looking = self._next.pop(key)
+        try:
+            return await to_thread.run_sync(self._keys.find, key)
+        finally:
+            if self._looking[key] is looking:
+                del self._looking[key]
 
 
 def without_secrets(text: str) -> str:
