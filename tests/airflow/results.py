@@ -26,7 +26,9 @@ def assert_balanced(local: LocalPods) -> dict[str, Any]:
 
 
 def report(tmp_path: Path, dag_id: str) -> dict[str, Any]:
-    (found,) = (tmp_path / "lake/reports" / dag_id).glob("*.json")
-    assert found.with_suffix(".md").read_text().startswith(f"# {dag_id}: ")
-    content: dict[str, Any] = json.loads(found.read_text())
-    return content
+    """Return the report that was written last."""
+    contents: list[dict[str, Any]] = []
+    for found in (tmp_path / "lake/reports" / dag_id).glob("*.json"):
+        assert found.with_suffix(".md").read_text().startswith(f"# {dag_id}: ")
+        contents.append(json.loads(found.read_text()))
+    return max(contents, key=lambda each: each["written_at"])

@@ -16,7 +16,7 @@ from results import assert_balanced, report, rows
 
 DAG_ID = "stock_market_batch_pipeline"
 TESTS = Path(__file__).parent
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 240
 
 
 class Command:
