@@ -34,7 +34,7 @@ up: $(VENV)/.standalone ## Run the whole pipeline with live simulated quotes and
 	@$(BIN)/stockpipe-standalone up
 
 test: check servers ## Lint, types, import rules and every test that needs no cluster
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory test-airflow
 
 test-airflow: $(VENV)/.dev $(AIRFLOW) ## The tests of the DAGs, in Airflow's own environment

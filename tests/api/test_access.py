@@ -165,6 +165,10 @@ def test_keys_are_made_listed_and_revoked_by_the_command(own: ApiSite, client_of
             "ANONYMOUS_ROLE=operator is for a loopback LISTEN_HOST",
         ),
         ({"oidc_issuer": "https://id.example"}, "OIDC_ISSUER and OIDC_AUDIENCE go together"),
+        ({"trusted_proxies": "*"}, r"TRUSTED_PROXIES has '\*', which is no address or network"),
+        ({"trusted_proxies": "10.0.0.1,10.0.0.1/8"}, "TRUSTED_PROXIES has '10.0.0.1/8', which is no address or"),
+        ({"trusted_proxies": "ingress.example"}, "TRUSTED_PROXIES has 'ingress.example', which is no address or"),
+        ({"trusted_proxies": "0.0.0.0/0"}, "would believe what any caller says of its address"),
     ],
 )
 def test_settings_that_would_open_it_are_refused(own: ApiSite, settings: dict[str, str], message: str) -> None:

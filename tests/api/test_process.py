@@ -43,6 +43,27 @@ def test_sigterm_ends_it_in_order_streams_included(own: ApiSite) -> None:
         assert [event["event"] for event in api.events()] == ["serving", "stopped"]
 
 
+@pytest.mark.parametrize(
+    ("proxies", "address"),
+    [((), "127.0.0.1"), (("--trusted-proxies", "127.0.0.0/8"), "203.0.113.9")],
+    ids=["unknown", "trusted"],
+)
+def test_a_proxys_word_on_an_address_counts_where_it_is_trusted(
+    own: ApiSite, proxies: tuple[str, ...], address: str
+) -> None:
+    with serving(own, *proxies) as api:
+        # A proxy appends the address that called it to what the caller sent.
+        httpx.get(f"{api.url}/v1/books", headers={"X-Forwarded-For": "198.51.100.6, 203.0.113.9"})
+        (denied,) = [event for event in api.events() if event["event"] == "access_denied"]
+    assert denied["address"] == address
+
+
+def test_a_proxy_is_told_to_pass_events_on_at_once(api: Served) -> None:
+    with httpx.stream("GET", f"{api.url}/v1/stream") as answer:
+        assert answer.headers["x-accel-buffering"] == "no"
+        assert answer.headers["cache-control"] == "no-store"
+
+
 def test_too_many_listeners_are_asked_to_come_again(api: Served) -> None:
     with httpx.stream("GET", f"{api.url}/v1/stream") as answer:
         lines = answer.iter_lines()

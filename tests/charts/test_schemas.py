@@ -15,12 +15,13 @@ from support.charts import CHARTS, RENDERINGS, Document, Rendering, render, spar
 
 OLDEST, CLUSTER = "1.30", "1.34"
 """The oldest Kubernetes that Chart.yaml admits, and the one of the test cluster."""
+GATEWAY = "gateway.networking.k8s.io"
 CRDS = Path(os.environ.get("CRDS_DIR", CHARTS.parents[1] / "shared" / "crds"))
 
 
 def is_custom(document: Document) -> bool:
     group = document["apiVersion"].split("/")[0]
-    return ("." in group and not group.endswith(".k8s.io")) or group == "sparkoperator.k8s.io"
+    return ("." in group and not group.endswith(".k8s.io")) or group in ("sparkoperator.k8s.io", GATEWAY)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -82,11 +83,21 @@ def test_kubernetes_own_kinds_hold_to_its_schemas(rendering: Rendering, version:
 @pytest.mark.parametrize("rendering", RENDERINGS, ids=str)
 def test_custom_resources_hold_to_the_operators_definitions(rendering: Rendering) -> None:
     documents = render(HELM_4, rendering)
-    custom = [each for each in documents if is_custom(each)]
+    custom = [each for each in documents if is_custom(each) and not each["apiVersion"].startswith(GATEWAY)]
     custom += [application for _name, application in spark_applications(documents) if application not in custom]
     for document in custom:
         schema = custom_schema(document["apiVersion"], document["kind"])
         jsonschema.validate(document, schema, cls=jsonschema.Draft7Validator)
+
+
+def test_a_route_holds_to_the_gateway_apis_definition() -> None:
+    (production,) = [each for each in RENDERINGS if str(each) == "stock-pipeline-production"]
+    (route,) = [each for each in render(HELM_4, production) if each["kind"] == "HTTPRoute"]
+    try:
+        schema = custom_schema(route["apiVersion"], route["kind"])
+    except LookupError as error:
+        pytest.skip(f"{error}; the Gateway API's standard channel does")
+    jsonschema.validate(route, schema, cls=jsonschema.Draft7Validator)
 
 
 def test_a_field_that_the_definition_lacks_is_refused() -> None:

@@ -1,8 +1,10 @@
 """From real bars and quotes to a warehouse whose books balance, whatever is broken on the way."""
 
+import json
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,26 @@ def test_live_quotes_reach_the_warehouse(producing: None) -> None:
     found = books()
     assert found is not None
     assert found.warehouse_rows("realtime_live") > 0
+
+
+def test_the_api_shows_what_was_loaded() -> None:
+    if not pods(f"{SELECTOR},app.kubernetes.io/component=api"):
+        pytest.skip("no Deployment runs the API here")
+    assert json.loads(from_api("/readyz")) == {"status": "ready"}
+    assert "<title>stockpipe</title>" in from_api("/")
+    assert "LightweightCharts" in from_api("/static/lightweight-charts.js")
+    eventually(lambda: symbols_of_api() == FIVE_SYMBOLS.split(","), "the API lists the loaded symbols", 60.0)
+    [bar] = json.loads(from_api("/v1/daily/AAPL?from=2012-09-19&to=2012-09-19"))["data"]
+    assert (bar["date"], bar["symbol"]) == ("2012-09-19", "AAPL")
+
+
+def from_api(path: str) -> str:
+    """Return what the API's Service answers."""
+    return kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/services/{PIPELINE}-api:http/proxy{path}")
+
+
+def symbols_of_api() -> list[Any]:
+    return [row["symbol"] for row in json.loads(from_api("/v1/symbols"))["data"]]
 
 
 def test_every_pod_serves_metrics(producing: None) -> None:

@@ -80,6 +80,37 @@
 {{- else if and (or $values.auditor.enabled $values.api.enabled $values.airflow.enabled) (not $values.loader.enabled) }}
 {{- fail "auditor.enabled, api.enabled and airflow.enabled need loader.enabled with warehouse.kind duckdb: the file is made by the loader, on its node" }}
 {{- end }}
+{{- $api := $values.api }}
+{{- if and $api.ingress.enabled $api.gateway.enabled }}
+{{- fail "api.ingress.enabled and api.gateway.enabled would lead to the API twice: set one of them to false" }}
+{{- end }}
+{{- range $way := list "ingress" "gateway" }}
+{{- $route := get $api $way }}
+{{- if $route.enabled }}
+{{- if not $api.enabled }}
+{{- fail (printf "api.%s.enabled leads to the API, which is off: set api.enabled to true" $way) }}
+{{- end }}
+{{- if not $route.host }}
+{{- fail (printf "api.%s.host is empty: set it to the name that people will call, such as stocks.example.com" $way) }}
+{{- end }}
+{{- if not (get $api.env "TRUSTED_PROXIES") }}
+{{- fail (printf "api.%s.enabled puts a proxy before the API: set api.env.TRUSTED_PROXIES to the addresses of its pods, such as 10.244.0.0/16; else all callers share the proxy's address and its rate limit" $way) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $api.ingress.enabled (not $api.ingress.tlsSecret) (not $api.ingress.annotations) }}
+{{- fail "api.ingress.tlsSecret is empty, and keys must not travel in plain HTTP: set it to the Secret with the host's certificate, or name a certificate of the cloud by api.ingress.annotations" }}
+{{- end }}
+{{- if $api.gateway.enabled }}
+{{- if not $api.gateway.parentRefs }}
+{{- fail "api.gateway.parentRefs is empty: set it to the Gateway that the route hangs on, such as [{name: public, namespace: gateways, sectionName: https}]" }}
+{{- end }}
+{{- range $api.gateway.parentRefs }}
+{{- if not .sectionName }}
+{{- fail (printf "api.gateway.parentRefs names no listener of %s, and keys must not travel in plain HTTP: set sectionName to its HTTPS listener" .name) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $values.airflow.enabled $values.batch.cron.enabled }}
 {{- fail "airflow.enabled and batch.cron.enabled would do the same work twice: set one of them to false" }}
 {{- end }}

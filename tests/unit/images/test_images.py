@@ -79,6 +79,8 @@ def test_makefile_and_skaffold_build_the_same_images() -> None:
     skaffold = (ROOT / "skaffold.yaml").read_text()
     artifacts = re.findall(r"- image: stockpipe/(\w+)", skaffold)
     assert made[1].split() == list(DOCKERFILES) == artifacts[: len(DOCKERFILES)] == artifacts[len(DOCKERFILES) :]
+    pipeline = skaffold.split("- name: stock-pipeline")[1].split("portForward:")[0]
+    assert re.findall(r"images\.(\w+): ", pipeline) == artifacts[: len(DOCKERFILES)]
 
 
 def test_versions_agree() -> None:

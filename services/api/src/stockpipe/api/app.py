@@ -75,6 +75,7 @@ def build_app(parts: Parts) -> FastAPI:
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would name the host that the caller named
         lifespan=life,
         license_info={"name": "MIT", "identifier": "MIT"},
     )

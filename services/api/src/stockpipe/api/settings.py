@@ -1,6 +1,6 @@
 """Settings of the API."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -37,7 +37,7 @@ class ServeSettings(LakeSettings, WarehouseSettings):
     stop_seconds: int = Field(10, ge=1, description="Seconds that open requests may take once SIGTERM has come")
     cors_origins: CommaSeparated = Field((), description="Origins of other sites' pages that may call (default: none)")
     trusted_proxies: CommaSeparated = Field(
-        (), description="Addresses of proxies whose X-Forwarded-For is believed (default: none)"
+        (), description="Addresses or networks of proxies whose X-Forwarded-For is believed (default: none)"
     )
     kafka_topic_realtime: str = Field("stock-market-realtime", description="Topic of quotes, for lineage")
     kafka_topic_batch: str = Field("stock-market-batch", description="Topic of daily bars, for lineage")
@@ -49,6 +49,8 @@ class ServeSettings(LakeSettings, WarehouseSettings):
             raise ValueError(f"ANONYMOUS_ROLE=operator is for a loopback LISTEN_HOST; {self.listen_host!r} is none")
         if bool(self.oidc_issuer) != bool(self.oidc_audience):
             raise ValueError("OIDC_ISSUER and OIDC_AUDIENCE go together; set both or none")
+        for proxy in self.trusted_proxies:
+            _check_network(proxy)
         return self
 
 
@@ -57,6 +59,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_network(proxy: str) -> None:
+    """Refuse what uvicorn would take for a name that never calls, or for everybody."""
+    try:
+        everybody = ip_network(proxy).prefixlen == 0
+    except ValueError:
+        raise ValueError(
+            f"TRUSTED_PROXIES has {proxy!r}, which is no address or network such as 10.244.0.0/16"
+        ) from None
+    if everybody:
+        raise ValueError(
+            f"TRUSTED_PROXIES={proxy} would believe what any caller says of its address; name the proxies'"
+        )
 
 
 class CreateKeySettings(LakeSettings):
