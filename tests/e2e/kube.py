@@ -45,8 +45,8 @@ def get(*arguments: str) -> Any:
 
 
 def pods(selector: str = SELECTOR) -> list[Any]:
-    """Return the pods of programs that run all the time."""
-    found = get("pods", "--selector", selector)["items"]
+    """Return the pods of programs that run all the time; an executor is its driver's."""
+    found = get("pods", "--selector", f"{selector},spark-role!=executor")["items"]
     owners = [{each["kind"] for each in pod["metadata"].get("ownerReferences", [])} for pod in found]
     return [pod for pod, kinds in zip(found, owners, strict=True) if kinds & RUNS_ALL_THE_TIME]
 
