@@ -37,6 +37,9 @@ for tenant in $(kubectl -n $namespace get tenant -o name --ignore-not-found 2>/d
 done
 # shellcheck disable=SC2086
 release stock-pipeline ${PIPELINE_VALUES:-charts/stock-pipeline/values-kind.yaml}
+for stream in $(kubectl -n $namespace get sparkapplication -l app.kubernetes.io/component=stream -o name 2>/dev/null); do
+    wait_for "$stream" --for='jsonpath={.status.applicationState.state}=RUNNING'
+done
 
 echo
 helm get notes stock-pipeline --namespace $namespace

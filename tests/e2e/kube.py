@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "stock-market"
 PIPELINE = "stock-pipeline"
 SELECTOR = f"app.kubernetes.io/instance={PIPELINE}"
+RUNS_ALL_THE_TIME = {"ReplicaSet", "StatefulSet", "SparkApplication", "StrimziPodSet"}
 
 
 def run(*command: str, stdin: str | None = None, seconds: float = 900.0, environment: Mapping[str, str] = {}) -> str:
@@ -42,10 +45,10 @@ def get(*arguments: str) -> Any:
 
 
 def pods(selector: str = SELECTOR) -> list[Any]:
-    """Return the pods of programs that run all the time."""
-    found = get("pods", "--selector", selector)["items"]
+    """Return the pods of programs that run all the time; an executor is its driver's."""
+    found = get("pods", "--selector", f"{selector},spark-role!=executor")["items"]
     owners = [{each["kind"] for each in pod["metadata"].get("ownerReferences", [])} for pod in found]
-    return [pod for pod, kinds in zip(found, owners, strict=True) if kinds & {"ReplicaSet", "StatefulSet"}]
+    return [pod for pod, kinds in zip(found, owners, strict=True) if kinds & RUNS_ALL_THE_TIME]
 
 
 def is_ready(pod: Any) -> bool:
@@ -109,3 +112,24 @@ def job_like(workload: str, name: str, command: Sequence[str]) -> str:
     output = kubectl("logs", f"job/{name}")
     kubectl("delete", "job", name)
     return output
+
+
+def spark_daily(name: str, *arguments: str) -> None:
+    """Run the daily job to its end: by the chart's template for spark-operator, else in a pod like the stream's."""
+    templates = kubectl("get", "configmap", f"{PIPELINE}-spark-batch", "--ignore-not-found", "--output", "json")
+    if not templates:
+        job_like("stream", name, ["python", "-m", "stockpipe.spark.jobs.spark_batch_processor", *arguments])
+        return
+    application = yaml.safe_load(json.loads(templates)["data"]["daily.yaml"])
+    application["metadata"]["name"] = name
+    application["spec"]["arguments"] = list(arguments)
+    kubectl("delete", "sparkapplication", name, "--ignore-not-found")
+    kubectl("create", "--filename", "-", stdin=json.dumps(application))
+
+    def ended() -> bool:
+        state = get("sparkapplication", name).get("status", {}).get("applicationState", {}).get("state")
+        assert state not in ("FAILED", "SUBMISSION_FAILED"), kubectl("describe", "sparkapplication", name)
+        return bool(state == "COMPLETED")
+
+    eventually(ended, f"SparkApplication {name} is done", 600.0)
+    kubectl("delete", "sparkapplication", name)
