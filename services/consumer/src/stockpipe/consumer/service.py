@@ -159,7 +159,7 @@ class ConsumerService:
         self._metrics.lag.labels(self._topic).set(lag)
 
     def _receive(self, message: Message, now: float, rewound: set[int]) -> None:
-        partition = int(message.partition() or 0)
+        partition = message.partition() or 0
         buffer = self._buffers.get(partition)
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
@@ -167,7 +167,7 @@ class ConsumerService:
             return
         if buffer is None or partition in rewound:
             return
-        offset = int(message.offset() or 0)
+        offset = message.offset() or 0
         if offset > buffer.next and self._verified_gaps.get(partition) != buffer.next:
             # A gap counts as "never delivered" only if reading it again finds nothing there either.
             self._verified_gaps[partition] = buffer.next
@@ -176,7 +176,7 @@ class ConsumerService:
         elif error is not None:
             buffer.advance(offset, now)
         else:
-            self._intake.take(message, buffer, now)
+            self._intake.take(message, offset, buffer, now)
 
     def _handle_error(self, error: KafkaError, partition: int) -> None:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
