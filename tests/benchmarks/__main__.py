@@ -1,41 +1,52 @@
-"""`python -m benchmarks [NAME …] [--quick]`: prints a ratio a line, writes JSON and a report into .stockpipe/bench."""
+"""Ratios to reference programs in the same run. Writes JSON and report.html into .stockpipe/bench."""
 
 import argparse
+import json
 import sys
 import tempfile
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import kafka_paths
-from benchmarks.harness import machine, opened
+from benchmarks import report
+from benchmarks.catalog import BENCHMARKS
+from benchmarks.harness import GATE, Result, machine, opened
+from stockpipe.common.times import to_text
+from stockpipe.standalone import paths
 
-BENCHMARKS = {
-    "produce": kafka_paths.produce,
-    "consume": kafka_paths.consume,
-}
+FOLDER = paths.RUNS / "bench"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"which ones: {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="fewer records and rounds, for CI")
+    names = f"which ones, of {', '.join(BENCHMARKS)} (default: all)"
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME", help=names)
+    parser.add_argument("--quick", action="store_true", help="fewer records and rounds, as in CI")
     given = parser.parse_args()
+    began = datetime.now(UTC)
+    results: list[Result] = []
+    print(f"{machine()}\n{'':20}    ratio  (least to most)")
     with (
         tempfile.TemporaryDirectory(prefix="stockpipe-bench-") as folder,
         opened(Path(folder), quick=given.quick) as bench,
     ):
         for name in given.names or BENCHMARKS:
-            began = time.monotonic()
             for result in BENCHMARKS[name](bench):
-                print(result.line, flush=True)
-                for side, runs in result.raw.items():
-                    print(
-                        "   ",
-                        side,
-                        [f"{r.count / r.seconds / 1000:.0f}k/s {r.cpu / r.count * 1e6:.2f}us" for r in runs],
-                    )
-            print(f"  ({name}: {time.monotonic() - began:.0f} s; {machine()})")
-    return 0
+                print("\n".join(result.lines), flush=True)
+                results.append(result)
+    written = _write(began, results, quick=given.quick)
+    print(f"{machine()}\n{written}")
+    if failed := [result.name for result in results if not result.passes]:
+        print(f"below {GATE:g} of the target: {', '.join(failed)}")
+    return len(failed)
+
+
+def _write(began: datetime, results: list[Result], *, quick: bool) -> Path:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    run = {"at": to_text(began), "quick": quick, "machine": machine(), "results": [each.as_dict() for each in results]}
+    (FOLDER / f"{began:%Y%m%dT%H%M%S}.json").write_text(json.dumps(run, indent=1))
+    found = FOLDER / "report.html"
+    found.write_text(report.page(report.load(FOLDER)))
+    return found
 
 
 if __name__ == "__main__":

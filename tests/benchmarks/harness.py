@@ -61,15 +61,22 @@ class Result:
         return self.target is None or self.target.meets(self.ratio, GATE)
 
     @property
-    def line(self) -> str:
-        """Return the figures in one line."""
-        spread = f"{min(self.ratios):.2f} to {max(self.ratios):.2f}"
-        if self.target is None:
-            return f"{self.name:20} {self.ratio:8.2f}  ({spread})  {self.says}"
-        word = "at most" if self.target.at_most else "at least"
-        verdict = "met" if self.target.meets(self.ratio) else "MISSED"
-        wanted = f"{word} {self.target.value:g}, {verdict}"
-        return f"{self.name:20} {self.ratio:8.2f}  ({spread})  {wanted}; {self.says}"
+    def lines(self) -> list[str]:
+        """Return the figures for people: the ratio, then what each side measured."""
+        verdict = ""
+        if self.target is not None:
+            word = "at most" if self.target.at_most else "at least"
+            met = "met" if self.target.meets(self.ratio) else "MISSED"
+            verdict = f"{word} {self.target.value:g} {met}; "
+        spread = f"({min(self.ratios):.2f} to {max(self.ratios):.2f})"
+        head = f"{self.name:20} {self.ratio:8.2f}  {spread:16}  {verdict}{self.says}"
+        sides = [
+            f"{'':20} {side:>16}: {statistics.median(run.count / run.seconds for run in runs):12,.0f}/s "
+            f"{statistics.median(run.seconds for run in runs):7.2f} s "
+            f"{statistics.median(run.cpu / run.count for run in runs) * 1e6:7.2f} us CPU"
+            for side, runs in self.raw.items()
+        ]
+        return [head, *sides, *(f"{'':20} {name:>16}: {value}" for name, value in self.notes.items())]
 
     def as_dict(self) -> dict[str, Any]:
         bounds = {"ratio": self.ratio, "least": min(self.ratios), "most": max(self.ratios)}

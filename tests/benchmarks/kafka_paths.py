@@ -24,7 +24,7 @@ from stockpipe.common.lake.raw_rows import RawFormat, decode_rows
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import Logger, configure_logs
 from stockpipe.common.metrics import ConsumerMetrics, ProducerMetrics
-from stockpipe.common.service import serve_metrics
+from stockpipe.common.service import collect_rarely, serve_metrics
 from stockpipe.consumer.breaker import Breaker
 from stockpipe.consumer.buffer import PartitionBuffer
 from stockpipe.consumer.cli import _group_config
@@ -308,6 +308,7 @@ class Lakes:
 def consume(bench: Bench) -> list[Result]:
     """The consumer step by step against consume() of the same client: decode and check, then the whole service."""
     filled = topic_of(bench)
+    collect_rarely()  # as the program does; the reference has the same policy
     broker, lakes = bench.broker, Lakes(bench, filled)
     sides = {
         "raw": lambda: read(broker, filled, None),

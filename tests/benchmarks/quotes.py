@@ -62,7 +62,7 @@ def settings_of(broker: Broker) -> KafkaSettings:
     return KafkaSettings(kafka_bootstrap_server=broker.bootstrap)
 
 
-def fill(broker: Broker, topic: str, good: int) -> Filled:
+def fill(broker: Broker, topic: str, good: int, bad_every: int = BAD_EVERY) -> Filled:
     """Create the topic and its DLQ and fill it."""
     broker.create_topics(topic, partitions=PARTITIONS)
     config = {"bootstrap.servers": broker.bootstrap, "compression.type": "lz4", "linger.ms": 20, "log_level": 2}
@@ -71,7 +71,7 @@ def fill(broker: Broker, topic: str, good: int) -> Filled:
     for number, record in enumerate(quotes(good)):
         raw = encoded(record)
         _send(producer, topic, raw.value, raw.key, raw.headers)
-        if number % BAD_EVERY == BAD_EVERY // 2:
+        if bad_every and number % bad_every == bad_every // 2:
             bad += 1
             _send(producer, topic, b'{"symbol":', raw.key, raw.headers)
     assert producer.flush(60) == 0

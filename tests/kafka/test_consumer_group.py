@@ -161,7 +161,7 @@ def _land_as_another(broker: Broker, lake: Path, topic: str, records: int) -> No
     buffer = PartitionBuffer(0, 0)
     intake = Intake("realtime", Breaker())
     for message in read_all(broker, topic)[:records]:
-        intake.take(message, buffer, 0.0)
+        intake.take(message, message.offset() or 0, buffer, 0.0)
     other._flusher.flush(buffer)
     other._consumer.close()
 

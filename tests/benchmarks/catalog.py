@@ -1,0 +1,17 @@
+"""The benchmarks by name."""
+
+from collections.abc import Callable
+
+from benchmarks import kafka_paths, others, spark, warehouse
+from benchmarks.harness import Bench, Result
+
+BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
+    "producer": kafka_paths.produce,
+    "consumer": kafka_paths.consume,
+    "peers": others.peers,
+    "loader": warehouse.load,
+    "spark-daily": spark.daily,
+    "spark-windows": spark.windows,
+}
+QUICK = ("producer", "consumer", "peers")
+"""What CI runs. Of few rows the loader and Spark cost what their start costs, which says nothing about more rows."""
