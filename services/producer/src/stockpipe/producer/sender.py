@@ -44,6 +44,9 @@ class Sender:
         self._encoder = msgspec.json.Encoder()
         self._failed: Counter[str] = Counter()
         self._uncounted: Counter[str] = Counter()
+        # Records of one answer follow each other and have the same headers.
+        self._answer: tuple[type[Record], str, str] | None = None
+        self._headers: list[tuple[str, str | bytes | None]] = []
         self.sent = 0
 
     def send(self, record: Record, request: str) -> None:
@@ -52,18 +55,14 @@ class Sender:
         Raises:
             Unavailable: the client failed for good.
         """
-        headers: list[tuple[str, str | bytes | None]] = [
-            (HEADER_SCHEMA, _SCHEMAS[type(record)]),
-            (HEADER_FETCH_ID, record.fetch_id),
-            (HEADER_REQUEST, request),
-        ]
-        if self._traced:
-            headers.append((TRACEPARENT, traceparent(record.fetch_id)))
+        if (type(record), record.fetch_id, request) != self._answer:
+            self._answer = type(record), record.fetch_id, request
+            self._headers = self._headers_of(record, request)
         value = self._encoder.encode(record)
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value, key=record.symbol, headers=headers, on_delivery=self._note_failure
+                    self._topic, value, key=record.symbol, headers=self._headers, on_delivery=self._note_failure
                 )
                 break
             except BufferError:
@@ -73,6 +72,12 @@ class Sender:
                 raise Unavailable(f"record can't be sent to {self._topic}: {error.args[0].str()}") from error
         self.sent += 1
         self._uncounted[record.source] += 1
+
+    def _headers_of(self, record: Record, request: str) -> list[tuple[str, str | bytes | None]]:
+        texts = {HEADER_SCHEMA: _SCHEMAS[type(record)], HEADER_FETCH_ID: record.fetch_id, HEADER_REQUEST: request}
+        if self._traced:
+            texts[TRACEPARENT] = traceparent(record.fetch_id)
+        return [(name, text.encode()) for name, text in texts.items()]
 
     def poll(self) -> None:
         """Take in delivery reports and export what was sent; to be called once a round.
