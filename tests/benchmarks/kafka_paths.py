@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any, cast
 
 import msgspec
@@ -31,7 +32,7 @@ from stockpipe.consumer.cli import _group_config
 from stockpipe.consumer.dlq import DeadLetters
 from stockpipe.consumer.flush import Flusher
 from stockpipe.consumer.intake import Intake
-from stockpipe.consumer.service import POLL_MESSAGES, POLL_SECONDS, ConsumerService
+from stockpipe.consumer.service import POLL_MESSAGES, POLL_SECONDS, ConsumerService, _partition
 from stockpipe.consumer.settings import ConsumerSettings
 from stockpipe.producer.sender import Sender
 from stockpipe.standalone.broker import Broker
@@ -160,8 +161,8 @@ def settings_for(broker: Broker, topic: str, raw_format: RawFormat = "csv") -> C
     )
 
 
-def read(broker: Broker, filled: Filled, take: Callable[[Message], None] | None) -> Run:
-    """Read the topic with the service's client settings, as a group; hand each record to `take`."""
+def read(broker: Broker, filled: Filled, take: Callable[[list[Message]], None] | None) -> Run:
+    """Read the topic with the service's client settings, as a group; hand what each poll brings to `take`."""
     settings = settings_for(broker, filled.topic)
     group = settings.consumer_group("realtime")
     overrides = {**_group_config(settings), "auto.offset.reset": "earliest", "enable.partition.eof": False}
@@ -173,8 +174,7 @@ def read(broker: Broker, filled: Filled, take: Callable[[Message], None] | None)
         messages = consumer.consume(POLL_MESSAGES, POLL_SECONDS)
         count += len(messages)
         if take is not None:
-            for message in messages:
-                take(message)
+            take(messages)
     assert consumer.watch is not None
     run = consumer.watch.run(count)
     plain.close()
@@ -186,15 +186,16 @@ def _decode(broker: Broker, filled: Filled) -> Run:
     decoder = RecordDecoder("realtime")
     good = bad = volumes = 0
 
-    def take(message: Message) -> None:
+    def take(messages: list[Message]) -> None:
         nonlocal good, bad, volumes
-        try:
-            record = decoder.decode(message.value(), schema_header(header_list(message)), append_time_ms(message))
-        except Rejected:
-            bad += 1
-        else:
-            good += 1
-            volumes += cast(Quote, record).volume
+        for message in messages:
+            try:
+                record = decoder.decode(message.value(), schema_header(header_list(message)), append_time_ms(message))
+            except Rejected:
+                bad += 1
+            else:
+                good += 1
+                volumes += record.volume  # type: ignore[union-attr]  # they are quotes
 
     run = read(broker, filled, take)
     assert (good, bad, volumes) == (filled.good, filled.bad, filled.sum_of_volumes)
@@ -214,11 +215,12 @@ def _take_in(broker: Broker, filled: Filled) -> Run:
         volumes += sum(cast(Quote, record).volume for record in buffer.records)
         buffers[buffer.partition] = PartitionBuffer(buffer.partition, buffer.next)
 
-    def take(message: Message) -> None:
-        buffer = buffers[int(message.partition() or 0)]
-        intake.take(message, message.offset() or 0, buffer, 0.0)
-        if buffer.taken >= 50_000:
-            drop(buffer)
+    def take(messages: list[Message]) -> None:
+        for partition, run in groupby(messages, _partition):
+            buffer = buffers[partition]
+            assert intake.take(run, buffer, 0.0) is None
+            if buffer.taken >= 50_000:
+                drop(buffer)
 
     run = read(broker, filled, take)
     for buffer in list(buffers):

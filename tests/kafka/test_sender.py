@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry
 
+from stockpipe.common.contracts.daily_bar import DailyBar
+from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.kafka import header_list
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.settings import KafkaSettings
@@ -17,7 +19,7 @@ def test_each_record_has_the_headers_of_its_own_answer_and_is_counted_at_the_nex
     sender = Sender(
         KafkaSettings(kafka_bootstrap_server=broker.bootstrap), topic, ProducerMetrics(registry), quiet_log()
     )
-    sent = [
+    sent: list[tuple[Quote | DailyBar, str]] = [
         (quote(fetch_id="a"), "first"),
         (quote(fetch_id="a"), "first"),
         (quote(fetch_id="b"), "first"),
