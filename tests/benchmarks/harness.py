@@ -51,6 +51,8 @@ class Result:
     target: Target | None = None
     raw: dict[str, list[Run]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    cpu_ratios: list[float] = field(default_factory=list)
+    """The same of CPU seconds, where reference and subject run in this process."""
 
     @property
     def ratio(self) -> float:
@@ -58,7 +60,13 @@ class Result:
 
     @property
     def passes(self) -> bool:
-        return self.target is None or self.target.meets(self.ratio, GATE)
+        """Return whether half of the target is reached, by the clock or by CPU seconds.
+
+        On a busy machine who computes waits for a core, who waits for a broker doesn't: the clock then flatters the
+        reference.
+        """
+        found = [self.ratio] + ([statistics.median(self.cpu_ratios)] if self.cpu_ratios else [])
+        return self.target is None or any(self.target.meets(ratio, GATE) for ratio in found)
 
     @property
     def lines(self) -> list[str]:
@@ -69,7 +77,8 @@ class Result:
             met = "met" if self.target.meets(self.ratio) else "MISSED"
             verdict = f"{word} {self.target.value:g} {met}; "
         spread = f"({min(self.ratios):.2f} to {max(self.ratios):.2f})"
-        head = f"{self.name:20} {self.ratio:8.2f}  {spread:16}  {verdict}{self.says}"
+        cpu = f"by CPU seconds {statistics.median(self.cpu_ratios):.2f}; " if self.cpu_ratios else ""
+        head = f"{self.name:20} {self.ratio:8.2f}  {spread:16}  {verdict}{cpu}{self.says}"
         sides = [
             f"{'':20} {side:>16}: {statistics.median(run.count / run.seconds for run in runs):12,.0f}/s "
             f"{statistics.median(run.seconds for run in runs):7.2f} s "
@@ -82,7 +91,8 @@ class Result:
         bounds = {"ratio": self.ratio, "least": min(self.ratios), "most": max(self.ratios)}
         raw = {name: [asdict(run) for run in runs] for name, runs in self.raw.items()}
         target = asdict(self.target) if self.target else None
-        return {"name": self.name, "says": self.says, **bounds, "target": target, "raw": raw, "notes": self.notes}
+        more = {"cpu_ratios": self.cpu_ratios, "target": target, "raw": raw, "notes": self.notes}
+        return {"name": self.name, "says": self.says, **bounds, **more}
 
 
 Side = Callable[[], Run]
@@ -104,6 +114,15 @@ def rates(runs: Mapping[str, list[Run]], subject: str, reference: str) -> list[f
     """Return how many times as fast the subject was as the reference, round by round."""
     pairs = zip(runs[subject], runs[reference], strict=True)
     return [(mine.count / mine.seconds) / (other.count / other.seconds) for mine, other in pairs]
+
+
+def against(
+    runs: Mapping[str, list[Run]], name: str, subject: str, reference: str, says: str, target: Target | None = None
+) -> Result:
+    """Return the result of comparing two sides' rates, by the clock and by CPU seconds."""
+    pairs = zip(runs[subject], runs[reference], strict=True)
+    cpu = [(mine.count / mine.cpu) / (other.count / other.cpu) for mine, other in pairs if mine.cpu and other.cpu]
+    return Result(name, says, rates(runs, subject, reference), target, cpu_ratios=cpu)
 
 
 def times(runs: Mapping[str, list[Run]], subject: str, reference: str) -> list[float]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from confluent_kafka import Consumer, Message, Producer
 from prometheus_client import CollectorRegistry
 
-from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, paired, rates
+from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, against, paired
 from benchmarks.quotes import PARTITIONS, Filled, fill, quotes, settings_of, unique
 from stockpipe.common.clock import SystemClock
 from stockpipe.common.contracts.decode import RecordDecoder, Rejected, schema_header
@@ -107,15 +107,10 @@ def produce(bench: Bench) -> list[Result]:
     runs = paired({"raw": raw, "sender": service}, bench.rounds)
     passes = bench.rounds + 1
     assert _ends(broker, "raw") == _ends(broker, "sent") == count * passes
-    return [
-        Result(
-            "producer",
-            "Sender.send to the last acknowledgement / librdkafka with bytes encoded before",
-            rates(runs, "sender", "raw"),
-            Target(0.25, 0.35),
-            runs,
-        )
-    ]
+    says = "Sender.send to the last acknowledgement / librdkafka with bytes encoded before"
+    result = against(runs, "producer", "sender", "raw", says, Target(0.25, 0.35))
+    result.raw = runs
+    return [result]
 
 
 # Consumer
@@ -323,22 +318,24 @@ def consume(bench: Bench) -> list[Result]:
         sides["parquet"] = lambda: lakes.land(raw_format="parquet")
         sides["null store"] = lambda: land(broker, filled, NullStore())
     runs = paired(sides, bench.rounds)
-    says = "the same client's consume(1000), nothing done with the messages"
+    bare = "the same client's consume(1000), nothing done with the messages"
     results = [
-        Result("consumer-decode", f"header, decode, check / {says}", rates(runs, "decode", "raw"), Target(0.5, 0.6)),
-        Result("consumer-intake", f"the same, into the service's buffers / {says}", rates(runs, "intake", "raw")),
-        Result("consumer", f"the whole service to a folder / {says}", rates(runs, "service", "raw"), Target(0.18, 0.3)),
-        Result(
+        against(runs, "consumer-decode", "decode", "raw", f"header, decode, check / {bare}", Target(0.5, 0.6)),
+        against(runs, "consumer-intake", "intake", "raw", f"the same, into the service's buffers / {bare}"),
+        against(runs, "consumer", "service", "raw", f"the whole service to a folder / {bare}", Target(0.18, 0.3)),
+        against(
+            runs,
             "observability",
+            "service",
+            "unobserved",
             "the service with metrics and logs / with none",
-            rates(runs, "service", "unobserved"),
             Target(0.95, 1.0),
         ),
     ]
     if not bench.quick:
         results += [
-            Result("consumer-parquet", f"the whole service, Parquet / {says}", rates(runs, "parquet", "raw")),
-            Result("consumer-null", f"the whole service, objects dropped / {says}", rates(runs, "null store", "raw")),
+            against(runs, "consumer-parquet", "parquet", "raw", f"the whole service, Parquet / {bare}"),
+            against(runs, "consumer-null", "null store", "raw", f"the whole service, objects dropped / {bare}"),
         ]
     results[0].raw = runs
     return results
