@@ -158,6 +158,8 @@ class Bench:
         self.folder = folder
         self.stack = stack
         self.quick = quick
+        self.shared: dict[str, Any] = {}
+        """What several benchmarks use, by name."""
 
     @property
     def rounds(self) -> int:

@@ -53,9 +53,9 @@ _RAW_PRODUCER = {
 
 def topic_of(bench: Bench) -> Filled:
     """Return the topic that all benchmarks of consumers read; filled when first asked for."""
-    if not hasattr(bench, "_filled"):
-        bench._filled = fill(bench.broker, "filled", bench.size(1_000_000, 200_000))  # type: ignore[attr-defined]
-    found: Filled = bench._filled  # type: ignore[attr-defined]
+    if "filled" not in bench.shared:
+        bench.shared["filled"] = fill(bench.broker, "filled", bench.size(1_000_000, 200_000))
+    found: Filled = bench.shared["filled"]
     return found
 
 

@@ -58,6 +58,7 @@ def session(bench: Bench) -> tuple[SparkSession, float]:
     began = time.perf_counter()
     spark = open_session("benchmarks", settings)
     spark.range(1).collect()
+    bench.stack.callback(spark.stop)
     return spark, time.perf_counter() - began
 
 
