@@ -87,7 +87,7 @@ def _measure(bench: Bench, symbols: int) -> Result:
     folder = RunFolder(bench.folder / f"fresh-{symbols}")
     folder.log("x").parent.mkdir(parents=True)
     folder.scratch.mkdir()
-    warm_up, seconds = 60.0, bench.size(90, 30)
+    warm_up, seconds = 45.0, bench.size(60, 30)
     with running_pipeline(folder, SystemClock()) as pipeline, ThreadPoolExecutor(1) as sending:
         pipeline.run("migrate", program("loader", "migrate"))
         pipeline.start("consumer", program("consumer", "--topic", "realtime"))

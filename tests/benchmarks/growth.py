@@ -165,7 +165,7 @@ def memory(bench: Bench) -> list[Result]:
         "SPARK_LOCAL_DIRS": str(bench.folder / "spark"),
     }
     peaks = {}
-    for sessions in (500, 5_000):
+    for sessions in (250, 2_500):
         store = FolderStore(bench.folder / f"memory-{sessions}")
         raw = write_bars(store, 100, sessions)
         days = ["--from-date", "1990-01-01", "--to-date", LAST_DAY.isoformat(), "--run-date", LAST_DAY.isoformat()]

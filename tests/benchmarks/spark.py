@@ -243,7 +243,7 @@ def windows(bench: Bench) -> list[Result]:
     """The windows job, slide 1 minute, against DuckDB with panes over the same objects."""
     spark, started = session(bench)
     jobs = Jobs(bench, spark, "quotes")
-    raw = write_quotes(jobs.store, *((200, 10) if not bench.quick else (20, 4)))
+    raw = write_quotes(jobs.store, *((200, 6) if not bench.quick else (20, 4)))
     job = WindowsJob(DAY, DAY, 1, NOW)
     expected: list[tuple[float, ...]] = []
 
@@ -276,7 +276,7 @@ def windows(bench: Bench) -> list[Result]:
 def _against_window_function(bench: Bench, spark: SparkSession, job: WindowsJob) -> Result:
     """Compare on a tenth of the quotes: window() takes minutes for all of them."""
     jobs = Jobs(bench, spark, "few")
-    raw = write_quotes(jobs.store, 20, 10)
+    raw = write_quotes(jobs.store, 20, 6)
 
     def check(outcome: Outcome) -> None:
         assert outcome.rows_read == outcome.rows_used == raw.rows
