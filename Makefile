@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FAKESNOW := .venv-fakesnow
+PEERS := .venv-peers
 AIRFLOW := .venv-airflow
 SERVICES := common producer consumer loader auditor api standalone
 PACKAGES := $(SERVICES:%=services/%) spark-apps
@@ -17,12 +18,13 @@ RUNS ?= 50
 SEED ?= 1
 SECONDS := 600
 SOURCE ?= sample
+BENCH ?=
 IMAGES := producer consumer loader auditor api spark
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/common/pyproject.toml)
 # docker, buildah, or another program with their `build -t NAME -f FILE --build-arg=NAME=VALUE CONTEXT`
 IMAGE_BUILDER ?= docker
 
-.PHONY: help demo up test test-airflow generated charts-golden chaos soak bench check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW) $(AIRFLOW)
+.PHONY: help demo up test test-airflow generated charts-golden chaos soak bench check format lock lock-jars images kind-up kind-down e2e clean servers $(FAKESNOW) $(AIRFLOW) $(PEERS)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +55,9 @@ chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 
 soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highest rate: make soak SECONDS=600
 	@$(BIN)/pytest tests/chaos/soak.py --soak-seconds $(SECONDS)
 
-bench: $(VENV)/.dev ## Ratios to reference programs in the same run
-	@$(BIN)/pytest -s tests/benchmarks
+bench: $(VENV)/.dev $(PEERS) ## Ratios to reference programs in the same run: make bench BENCH="producer peers --quick" (all: about 15 min)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH)
+	@[ -n "$(BENCH)" ] || $(BIN)/pytest -s tests/benchmarks/test_api_load.py
 
 check: $(VENV)/.dev $(AIRFLOW) ## Lint, types and import rules only
 	@echo "== ruff"; $(BIN)/ruff check; $(BIN)/ruff format --check
@@ -71,6 +74,8 @@ lock: $(VENV)/.dev ## Resolve requirements/*.in anew into hash-locked *.lock
 	    --override requirements/overrides.txt $$( [ $$name = standalone ] || echo --constraint requirements/standalone.lock) \
 	    requirements/$$name.in --output-file requirements/$$name.lock; \
 	done
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  requirements/peers.in --output-file requirements/peers.lock
 	@for name in airflow airflow-dev; do \
 	  echo "locking $$name"; \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
@@ -139,6 +144,14 @@ $(FAKESNOW)/.ready: requirements/fakesnow.lock
 	@echo "== virtual environment $(FAKESNOW)"
 	@$(PYTHON) -m venv $(FAKESNOW)
 	$(call install,fakesnow,$(FAKESNOW)/bin)
+	@touch $@
+
+$(PEERS): $(PEERS)/.ready ## What benchmarks compare with, in an environment of its own
+
+$(PEERS)/.ready: requirements/peers.lock
+	@echo "== virtual environment $(PEERS)"
+	@$(PYTHON) -m venv $(PEERS)
+	$(call install,peers,$(PEERS)/bin)
 	@touch $@
 
 $(AIRFLOW): $(AIRFLOW)/.ready ## Airflow with the DAGs' package, in an environment of its own

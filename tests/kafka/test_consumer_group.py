@@ -160,8 +160,7 @@ def _land_as_another(broker: Broker, lake: Path, topic: str, records: int) -> No
     other = build(settings_for(broker, topic), FolderStore(lake), writer="other")
     buffer = PartitionBuffer(0, 0)
     intake = Intake("realtime", Breaker())
-    for message in read_all(broker, topic)[:records]:
-        intake.take(message, buffer, 0.0)
+    assert intake.take(iter(read_all(broker, topic)[:records]), buffer, 0.0) is None
     other._flusher.flush(buffer)
     other._consumer.close()
 

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from confluent_kafka import (
     Consumer,
@@ -203,7 +203,8 @@ HeaderList = list[tuple[str, bytes | None]]
 
 def header_list(message: Message) -> HeaderList:
     """Return the record's headers, none where it has none."""
-    return cast(HeaderList, message.headers() or [])
+    headers: HeaderList = message.headers() or []  # type: ignore[assignment]  # as read they are a list
+    return headers
 
 
 def append_time_ms(message: Message) -> int:

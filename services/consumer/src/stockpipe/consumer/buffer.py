@@ -7,7 +7,7 @@ from confluent_kafka import Message
 from stockpipe.common.contracts.decode import Record, Rejected
 
 
-@dataclass
+@dataclass(slots=True)
 class PartitionBuffer:
     """Offsets `start <= offset < next` of a partition: accepted, rejected, and never delivered ones.
 

@@ -18,7 +18,7 @@ from stockpipe.common.lake.open import open_lake
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import configure_logs
 from stockpipe.common.metrics import ConsumerMetrics
-from stockpipe.common.service import serve_metrics, stop_on_signals
+from stockpipe.common.service import collect_rarely, serve_metrics, stop_on_signals
 from stockpipe.consumer.accounts import Accounts
 from stockpipe.consumer.dlq import DeadLetters
 from stockpipe.consumer.flush import Flusher
@@ -53,6 +53,7 @@ def consume(settings: ConsumerSettings, store: ObjectStore, clock: Clock) -> int
         writer=f"{socket.gethostname()}:{os.getpid()}",
     )
     reader = group_reader(settings, group)
+    collect_rarely()
     service = ConsumerService(settings, consumer, errors, reader, flusher, store, watched, metrics, log, partitions)
     try:
         summary = service.run(stop)

@@ -1,10 +1,11 @@
 """The commit protocol of one flush: objects, then DLQ, then the manifest."""
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
 from stockpipe.common.clock import Clock
-from stockpipe.common.contracts.daily_bar import DailyBar
-from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import RawManifest
-from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake.manifests import commit_raw
 from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat
@@ -48,7 +49,7 @@ class Flusher:
             self._store, self._kind, buffer.partition, buffer.records, buffer.offsets, self._raw_format
         )
         self._dead_letters.send(buffer.rejected)
-        times = [_time(record) for record in buffer.records]
+        times = list(map(_TIMES[self._kind], buffer.records))
         ours = RawManifest(
             topic=self._topic,
             partition=buffer.partition,
@@ -71,8 +72,13 @@ class Flusher:
         return committed, committed is ours
 
 
-def _time(record: Record) -> str:
-    """Return a record's time; a date counts as its midnight, good enough to select manifests by time."""
-    if isinstance(record, Quote):
-        return record.event_time
-    return f"{record.date if isinstance(record, DailyBar) else record.ex_date}T00:00:00.000Z"
+def _midnight(date: str) -> str:
+    return f"{date}T00:00:00.000Z"
+
+
+_TIMES: dict[TopicKind, Callable[[Any], str]] = {
+    "realtime": attrgetter("event_time"),
+    "batch": lambda bar: _midnight(bar.date),
+    "actions": lambda action: _midnight(action.ex_date),
+}
+"""A record's time; a date counts as its midnight, good enough to select manifests by time."""

@@ -1,5 +1,7 @@
 """Messages into buffers: decode, check, count."""
 
+from collections.abc import Iterator
+
 from confluent_kafka import Message
 
 from stockpipe.common.contracts.decode import RecordDecoder, Rejected, schema_header
@@ -10,34 +12,44 @@ from stockpipe.consumer.buffer import PartitionBuffer
 
 
 class Intake:
-    """Takes one message at a time into its partition's buffer."""
+    """Takes messages into their partition's buffer."""
 
     def __init__(self, kind: TopicKind, breaker: Breaker) -> None:
         self._decoder = RecordDecoder(kind)
         self._breaker = breaker
 
-    def take(self, message: Message, buffer: PartitionBuffer, now: float) -> None:
-        """Add a record to `buffer`; `now` is monotonic. One that was taken before is ignored."""
-        offset = int(message.offset() or 0)
-        if offset < buffer.next:
-            return
-        buffer.advance(offset + 1, now)
-        value = message.value()
-        headers = header_list(message)
-        schema = schema_header(headers)
-        try:
-            record = self._decoder.decode(value, schema, append_time_ms(message))
-        except Rejected as error:
-            buffer.rejected.append((message, error))
-            self._breaker.reject()
-        else:
-            buffer.records.append(record)
-            buffer.offsets.append(offset)
-            buffer.schemas.add(schema or "")
-            if record.fetch_id not in buffer.fetches:
-                buffer.fetches[record.fetch_id] = _request(headers)
-            self._breaker.accept()
-        buffer.bytes += len(value) if value else 0
+    def take(self, messages: Iterator[Message], buffer: PartitionBuffer, now: float) -> Message | None:
+        """Add records to `buffer` up to one that isn't just the next: an error, or one beyond a gap; return that.
+
+        Records that were taken before are ignored. `now` is monotonic. The consumer spends most of its time in this
+        loop: what is called here for each record is what must be.
+        """
+        decode, breaker = self._decoder.decode, self._breaker
+        records, offsets, fetches, schemas = buffer.records, buffer.offsets, buffer.fetches, buffer.schemas
+        for message in messages:
+            offset = message.offset() or 0
+            if offset != buffer.next or message.error() is not None:
+                if offset < buffer.next and message.error() is None:
+                    continue
+                return message
+            buffer.advance(offset + 1, now)
+            value = message.value()
+            headers = header_list(message)
+            schema = schema_header(headers)
+            try:
+                record = decode(value, schema, append_time_ms(message))
+            except Rejected as error:
+                buffer.rejected.append((message, error))
+                breaker.reject()
+            else:
+                records.append(record)
+                offsets.append(offset)
+                schemas.add(schema or "")
+                if record.fetch_id not in fetches:
+                    fetches[record.fetch_id] = _request(headers)
+                breaker.accept()
+            buffer.bytes += len(value) if value else 0
+        return None
 
 
 def _request(headers: HeaderList) -> str:

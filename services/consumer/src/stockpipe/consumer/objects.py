@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import cast
+from operator import attrgetter
 
 from stockpipe.common.contracts.decode import Record
 from stockpipe.common.contracts.manifests import RawObject
@@ -18,15 +18,21 @@ Rows = tuple[list[Record], list[int]]
 
 def group_rows(records: Sequence[Record], offsets: Sequence[int]) -> list[Rows]:
     """Return the rows of each object, in offset order."""
+    names = [_object_of(record) for record in records]
+    if len(set(names)) == 1:
+        return [(list(records), list(offsets))]
     groups: dict[str, Rows] = {}
-    for record, offset in zip(records, offsets, strict=True):
-        group = record.event_time[:13] if isinstance(record, Quote) else f"{record.symbol} {record.fetch_id}"
+    for group, record, offset in zip(names, records, offsets, strict=True):
         rows = groups.get(group)
         if rows is None:
             rows = groups[group] = ([], [])
         rows[0].append(record)
         rows[1].append(offset)
     return list(groups.values())
+
+
+def _object_of(record: Record) -> str:
+    return record.event_time[:13] if isinstance(record, Quote) else f"{record.symbol} {record.fetch_id}"
 
 
 def put_objects(
@@ -48,7 +54,7 @@ def put_objects(
 
 def _key(kind: TopicKind, rows: list[Record], partition: int, offsets: list[int], suffix: str) -> str:
     if kind == "realtime":
-        first_event = from_text(min(cast(Quote, row).event_time for row in rows))
+        first_event = from_text(min(map(attrgetter("event_time"), rows)))
         return layout.realtime_object(first_event, partition, offsets[0], offsets[-1], suffix)
     make = layout.historical_object if kind == "batch" else layout.actions_object
     return make(rows[0].symbol, from_text(rows[0].fetched_at), partition, offsets[0], offsets[-1], suffix)

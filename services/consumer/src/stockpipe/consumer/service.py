@@ -1,7 +1,9 @@
 """The consumer's loop: read, flush what is due, commit, and keep the group's membership alive while waiting."""
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, groupby
 from typing import get_args
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -32,6 +34,10 @@ LAG_SECONDS = 1.0
 """How often the lag is exported."""
 STOP_SECONDS = 20.0
 """How long the last flush may take after SIGTERM."""
+
+
+def _partition(message: Message) -> int:
+    return message.partition() or 0
 
 
 @dataclass
@@ -130,8 +136,8 @@ class ConsumerService:
         self._errors.raise_if_fatal()
         now = self._clock.monotonic()
         rewound: set[int] = set()
-        for message in messages:
-            self._receive(message, now, rewound)
+        for partition, run in groupby(messages, _partition):
+            self._receive(partition, run, now, rewound)
         if now >= self._lag_at:
             self._lag_at = now + LAG_SECONDS
             self._export_lag()
@@ -158,25 +164,27 @@ class ConsumerService:
             lag += max(0, end - buffer.start)
         self._metrics.lag.labels(self._topic).set(lag)
 
-    def _receive(self, message: Message, now: float, rewound: set[int]) -> None:
-        partition = int(message.partition() or 0)
-        buffer = self._buffers.get(partition)
-        error = message.error()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            self._handle_error(error, partition)
-            return
-        if buffer is None or partition in rewound:
-            return
-        offset = int(message.offset() or 0)
-        if offset > buffer.next and self._verified_gaps.get(partition) != buffer.next:
-            # A gap counts as "never delivered" only if reading it again finds nothing there either.
-            self._verified_gaps[partition] = buffer.next
-            self._consumer.seek(TopicPartition(self._topic, partition, buffer.next))
-            rewound.add(partition)
-        elif error is not None:
-            buffer.advance(offset, now)
-        else:
-            self._intake.take(message, buffer, now)
+    def _receive(self, partition: int, messages: Iterator[Message], now: float, rewound: set[int]) -> None:
+        """Take a partition's messages; one that isn't just the next record is looked at by itself."""
+        while True:
+            buffer = None if partition in rewound else self._buffers.get(partition)
+            odd = self._intake.take(messages, buffer, now) if buffer else next(messages, None)
+            if odd is None:
+                return
+            offset, error = odd.offset() or 0, odd.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                self._handle_error(error, partition)
+            elif buffer is None:
+                continue
+            elif offset > buffer.next and self._verified_gaps.get(partition) != buffer.next:
+                # A gap counts as "never delivered" only if reading it again finds nothing there either.
+                self._verified_gaps[partition] = buffer.next
+                self._consumer.seek(TopicPartition(self._topic, partition, buffer.next))
+                rewound.add(partition)
+            else:
+                buffer.advance(offset, now)
+                if error is None:
+                    messages = chain((odd,), messages)
 
     def _handle_error(self, error: KafkaError, partition: int) -> None:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):

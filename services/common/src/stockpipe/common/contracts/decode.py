@@ -7,7 +7,7 @@ not against the reader's clock, so that every reader, at any time, refuses the s
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
@@ -121,13 +121,13 @@ class RecordDecoder:
             raise Rejected("unknown_schema", f"header {HEADER_SCHEMA}={schema!r}, this topic carries {known}")
         decoder, check = contract
         try:
-            record = decoder.decode(value)
+            record: Record = decoder.decode(value)
         except msgspec.ValidationError as error:
             raise Rejected(_reason(error), str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected("not_json", str(error)) from None
         check(record, appended_ms)
-        return cast(Record, record)
+        return record
 
 
 def schema_header(headers: Iterable[tuple[str, bytes | None]]) -> str | None:

@@ -1,7 +1,8 @@
 """Field types that the message contracts share.
 
 The patterns go into the JSON Schema and are checked in `check_text` and `origin_fault`, not by msgspec: a cached
-look-up costs a fraction of a regular expression, and the same few hundred values come again and again.
+look-up costs a fraction of a regular expression, and the same few hundred values come again and again. What belongs
+together is looked up together: a look-up for each text cost a fifth of the consumer's time.
 """
 
 import re
@@ -92,6 +93,12 @@ def origin_fault(
     symbol: str, currency: str, exchange: str | None, source: str, fetched_at: str, fetch_id: str
 ) -> str | None:
     """Return the first of these texts that is out of form, by name and value; None if there is none."""
+    return stock_fault(symbol, currency, exchange, source) or fetch_fault(fetched_at, fetch_id)
+
+
+@lru_cache(maxsize=65_536)
+def stock_fault(symbol: str, currency: str, exchange: str | None, source: str) -> str | None:
+    """Look at what all records of a symbol share."""
     if not check_text(SYMBOL_PATTERN, symbol):
         return f"symbol {symbol!r}"
     if not check_text(CURRENCY_PATTERN, currency):
@@ -100,6 +107,12 @@ def origin_fault(
         return f"exchange {exchange!r}"
     if not check_text(NAME_PATTERN, source):
         return f"source {source!r}"
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def fetch_fault(fetched_at: str, fetch_id: str) -> str | None:
+    """Look at what all records of one request share."""
     if not is_instant(fetched_at):
         return f"fetched_at {fetched_at!r}"
     if not check_text(ID_PATTERN, fetch_id):

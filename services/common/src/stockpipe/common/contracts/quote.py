@@ -13,7 +13,8 @@ from stockpipe.common.contracts.fields import (
     SourceName,
     Symbol,
     Volume,
-    origin_fault,
+    fetch_fault,
+    stock_fault,
 )
 from stockpipe.common.times import is_instant
 
@@ -42,4 +43,6 @@ def fault(quote: Quote) -> str | None:
     """Return the first field of `quote` whose text is out of form, with its value; None if there is none."""
     if not is_instant(quote.event_time):
         return f"event_time {quote.event_time!r}"
-    return origin_fault(quote.symbol, quote.currency, quote.exchange, quote.source, quote.fetched_at, quote.fetch_id)
+    return stock_fault(quote.symbol, quote.currency, quote.exchange, quote.source) or fetch_fault(
+        quote.fetched_at, quote.fetch_id
+    )

@@ -1,6 +1,5 @@
 """Processed files: Parquet in the lake to rows with the columns of their table."""
 
-import io
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -36,10 +35,11 @@ def read_file(store: ObjectStore, file: ProcessedFile, table: Table) -> Iterator
     schema = file_schema(table)
     data = _fetch(store, file)
     try:
-        parquet = pq.ParquetFile(io.BytesIO(data), coerce_int96_timestamp_unit="us")
+        parquet = pq.ParquetFile(pa.BufferReader(data), coerce_int96_timestamp_unit="us")
         if parquet.metadata.num_rows != file.rows:
             raise BatchDamaged(f"{file.key}: expected {file.rows} rows, found {parquet.metadata.num_rows}")
-        present = [name for name in schema.names if name in parquet.schema_arrow.names]
+        of_file = set(parquet.schema_arrow.names)
+        present = [name for name in schema.names if name in of_file]
         filled = {} if "symbol" in present else _from_path(file.key)
         _refuse_missing(file.key, table, {*present, *filled})
         for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present):

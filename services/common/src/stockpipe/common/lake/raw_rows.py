@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Literal, get_type_hints
 
 import msgspec
@@ -89,7 +90,7 @@ def encode_rows(
 ) -> bytes:
     """Return one raw object's bytes; the same rows always give the same bytes."""
     schema = _SCHEMAS[kind]
-    columns: list[Any] = [[getattr(record, name) for record in records] for name in schema.names[:-2]]
+    columns: list[Any] = [list(map(attrgetter(name), records)) for name in schema.names[:-2]]
     columns += [[partition] * len(offsets), offsets]
     table = pa.table(
         [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema

@@ -1,0 +1,20 @@
+"""The benchmarks by name."""
+
+from collections.abc import Callable
+
+from benchmarks import freshness, growth, kafka_paths, others, spark, warehouse
+from benchmarks.harness import Bench, Result
+
+BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
+    "producer": kafka_paths.produce,
+    "consumer": kafka_paths.consume,
+    "peers": others.peers,
+    "loader": warehouse.load,
+    "spark-daily": spark.daily,
+    "spark-windows": spark.windows,
+    "freshness": freshness.freshness,
+    "growth": growth.growth,
+    "memory": growth.memory,
+}
+QUICK = ("producer", "consumer", "peers")
+"""What CI runs. Of few rows the loader and Spark cost what their start costs, which says nothing about more rows."""
