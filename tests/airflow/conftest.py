@@ -35,7 +35,6 @@ os.environ |= {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
     "AIRFLOW__API__BASE_URL": "https://airflow.example.com",
     "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({"conn_type": "kubernetes", "extra": {"kube_config": NOWHERE}}),
-    "STOCK_DAGS_START_DATE": "2012-01-03",
 }
 
 import pytest  # noqa: E402

@@ -120,6 +120,7 @@ def test_a_load_of_daily_metrics_starts_the_audit(run: Callable[..., Any], dag_i
     assert run(dag_id).state == "success"
     with create_session() as session:
         assert session.scalars(select(AssetDagRunQueue.target_dag_id)).all() == ["stock_market_audit"]
+    assert run("stock_market_audit", None).state == "success"
 
 
 def test_nothing_of_the_services_is_imported() -> None:

@@ -1,7 +1,5 @@
 """Wrong settings are named."""
 
-from datetime import date
-
 import pytest
 
 from stock_airflow.settings import Settings
@@ -9,10 +7,8 @@ from stock_airflow.settings import Settings
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOCK_DAGS_REALTIME_DEPLOYED", "True")
-    monkeypatch.setenv("STOCK_DAGS_START_DATE", "2026-01-02")
     found = Settings.from_environment()
     assert found.realtime_deployed is True
-    assert found.start_date == date(2026, 1, 2)
     assert found.namespace == "stock-market"
 
 
@@ -22,7 +18,6 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("STOCK_DAGS_NAMESPACES", "x", "unknown settings STOCK_DAGS_NAMESPACES; known are STOCK_DAGS_NAMESPACE, "),
         ("STOCK_DAGS_SPARK", "yarn", "STOCK_DAGS_SPARK='yarn': set it to operator or local"),
         ("STOCK_DAGS_REALTIME_DEPLOYED", "1", "STOCK_DAGS_REALTIME_DEPLOYED='1': set it to true or false"),
-        ("STOCK_DAGS_START_DATE", "today", "STOCK_DAGS_START_DATE='today': set it to a day such as 2026-11-23"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_to_set(

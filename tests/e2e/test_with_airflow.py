@@ -33,7 +33,7 @@ print(json.dumps(max(reports, key=lambda each: each['written_at'])))
 
 def release(*values: str) -> None:
     """Change values of the release and leave all others."""
-    options = [] if run("helm", "version", "--short").startswith("v3") else ["--force-conflicts"]
+    options = [] if run("helm", "version", "--short").startswith("v3") else ["--server-side=true", "--force-conflicts"]
     run(
         *("helm", "upgrade", PIPELINE, f"charts/{PIPELINE}", "--namespace", NAMESPACE, "--reuse-values", "--wait"),
         *(f"--set={each}" for each in values),

@@ -22,7 +22,9 @@ DAILY_METRICS = Asset("stock-market/DAILY_STOCK_METRICS", group="stock-market")
 RAW_QUOTES = Asset("stock-market/raw/realtime", group="stock-market")
 REALTIME_ANALYTICS = Asset("stock-market/REALTIME_STOCK_ANALYTICS", group="stock-market")
 
-START = pendulum.datetime(SETTINGS.start_date.year, SETTINGS.start_date.month, SETTINGS.start_date.day)
+START = pendulum.datetime(1990, 1, 1)
+"""Before all data: a run for an earlier date, by whomever, would have no tasks and succeed."""
+
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "stock-market",
     "retries": 3,

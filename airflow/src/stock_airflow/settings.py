@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, fields
-from datetime import date
 from typing import Any, Self
 
 PREFIX = "STOCK_DAGS_"
@@ -18,7 +17,6 @@ class Settings:
     `exchange`: ISO 10383 code of the calendar that the runs follow.
     `topic_realtime`, `topic_batch`: topics of quotes and of daily bars.
     `realtime_deployed`: producer and consumer of quotes run all the time; then DAGs collect none.
-    `start_date`: first session that a scheduled run may be for.
     `alertmanager_url`: where failed runs are told; empty: only in the log.
     `runbook_url`: what an alert links to; `#<dag id>` is added.
     """
@@ -31,7 +29,6 @@ class Settings:
     topic_realtime: str = "stock-market-realtime"
     topic_batch: str = "stock-market-batch"
     realtime_deployed: bool = False
-    start_date: date = date(2026, 11, 23)
     alertmanager_url: str = ""
     runbook_url: str = "docs/airflow.md"
 
@@ -49,8 +46,6 @@ class Settings:
         values: dict[str, Any] = {known[name]: text for name, text in given.items()}
         if "realtime_deployed" in values:
             values["realtime_deployed"] = _flag("STOCK_DAGS_REALTIME_DEPLOYED", values["realtime_deployed"])
-        if "start_date" in values:
-            values["start_date"] = _day("STOCK_DAGS_START_DATE", values["start_date"])
         if values.get("spark", cls.spark) not in ("operator", "local"):
             raise ValueError(f"STOCK_DAGS_SPARK={values['spark']!r}: set it to operator or local")
         return cls(**values)
@@ -60,13 +55,6 @@ def _flag(name: str, text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError(f"{name}={text!r}: set it to true or false")
     return text.lower() == "true"
-
-
-def _day(name: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{name}={text!r}: set it to a day such as 2026-11-23") from None
 
 
 SETTINGS = Settings.from_environment()
