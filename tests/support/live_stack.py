@@ -24,8 +24,8 @@ from support.source_server import SourceServer, running_source
 from support.waiting import eventually
 
 HASTY_PRODUCER = str(Path(__file__).with_name("hasty_producer.py"))
-START_SECONDS = 180.0
-FIRE_SECONDS = 60.0
+START_SECONDS = 300.0
+FIRE_SECONDS = 120.0
 CLEAR_SECONDS = 300.0
 """Enough for a killed Spark to be back on a machine that has other work."""
 HURRIED = {
