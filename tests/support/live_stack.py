@@ -24,9 +24,9 @@ from support.source_server import SourceServer, running_source
 from support.waiting import eventually
 
 HASTY_PRODUCER = str(Path(__file__).with_name("hasty_producer.py"))
-START_SECONDS = 180.0
-FIRE_SECONDS = 60.0
-CLEAR_SECONDS = 180.0
+START_SECONDS = 300.0
+FIRE_SECONDS = 120.0
+CLEAR_SECONDS = 300.0
 """Enough for a killed Spark to be back on a machine that has other work."""
 HURRIED = {
     "stockpipe:refused:ratio_rate15m": ("[15m]", "[10s]"),
@@ -52,7 +52,7 @@ def commands(source: str, api_port: int) -> dict[str, list[str]]:
         "consumer": program("consumer", "--topic", "realtime", "--flush-seconds", "1"),
         "loader": program("loader", "watch", "--poll-seconds", "1", "--retry-seconds", "1", "--lock-seconds", "1"),
         "auditor": program("auditor", "watch", "--audit-seconds", "2"),
-        "stream": spark_job("spark_stream_processor", "--trigger-seconds", "2"),
+        "stream": spark_job("spark_stream_processor", "--trigger-seconds", "2", "--spark-shuffle-partitions", "2"),
         "producer": program("producer", *realtime, "--fetch-interval-seconds", "1"),
         "asker": [sys.executable, HASTY_PRODUCER, source, *realtime, *asking, "--fetch-interval-seconds", "1"],
         "api": program("api", "serve", "--listen-port", str(api_port), "--anonymous-role", "reader"),
