@@ -62,7 +62,7 @@ def _csv_loop(broker: Broker, filled: Filled, folder: Path) -> Run:
 
 def peers(bench: Bench) -> list[Result]:
     """The whole service against Quix Streams' CSV sink, bytewax that decodes only, and a loop of json and csv."""
-    filled = fill(bench.broker, "peers", bench.size(300_000, 30_000), bad_every=0)
+    filled = fill(bench.broker, "peers", bench.size(300_000, 100_000), bad_every=0)
     lakes, versions = Lakes(bench, filled), dict[str, str]()
     sides: dict[str, Side] = {
         "raw": lambda: read(bench.broker, filled, None),
