@@ -12,9 +12,9 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
     "loader": warehouse.load,
     "spark-daily": spark.daily,
     "spark-windows": spark.windows,
-    "freshness": freshness.freshness,
     "growth": growth.growth,
     "memory": growth.memory,
+    "freshness": freshness.freshness,
 }
 QUICK = ("producer", "consumer", "peers")
 """What CI runs. Of few rows the loader and Spark cost what their start costs, which says nothing about more rows."""

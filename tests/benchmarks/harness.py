@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stockpipe.common.service import collect_rarely
 from stockpipe.standalone.broker import Broker, running_broker
 
 PACKAGES = ("confluent-kafka", "msgspec", "pyarrow", "duckdb", "pyspark")
@@ -128,6 +129,18 @@ def against(
 def times(runs: Mapping[str, list[Run]], subject: str, reference: str) -> list[float]:
     """Return how many times as long the subject took for the same work, round by round."""
     return [mine.seconds / other.seconds for mine, other in zip(runs[subject], runs[reference], strict=True)]
+
+
+@contextmanager
+def rarely_collected() -> Iterator[None]:
+    """Have Python's collector as the consumer has it, for reference and subject; afterwards as it was."""
+    before = gc.get_threshold()
+    collect_rarely()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 class Stopwatch:

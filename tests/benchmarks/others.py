@@ -10,10 +10,9 @@ from typing import Any
 
 from confluent_kafka import Consumer
 
-from benchmarks.harness import Bench, Result, Run, Side, Target, paired, rates
+from benchmarks.harness import Bench, Result, Run, Side, Target, paired, rarely_collected, rates
 from benchmarks.kafka_paths import Lakes, Timed, read
 from benchmarks.quotes import Filled, fill, unique
-from stockpipe.common.service import collect_rarely
 from stockpipe.standalone import paths
 from stockpipe.standalone.broker import Broker
 
@@ -63,9 +62,8 @@ def _csv_loop(broker: Broker, filled: Filled, folder: Path) -> Run:
 
 def peers(bench: Bench) -> list[Result]:
     """The whole service against Quix Streams' CSV sink, bytewax that decodes only, and a loop of json and csv."""
-    filled = fill(bench.broker, "peers", bench.size(300_000, 30_000), bad_every=0)
+    filled = fill(bench.broker, "peers", bench.size(300_000, 100_000), bad_every=0)
     lakes, versions = Lakes(bench, filled), dict[str, str]()
-    collect_rarely()
     sides: dict[str, Side] = {
         "raw": lambda: read(bench.broker, filled, None),
         "service": lakes.land,
@@ -75,7 +73,8 @@ def peers(bench: Bench) -> list[Result]:
         sides["quix"] = lambda: _program(bench, filled, "quix", versions)
         if not bench.quick:
             sides["bytewax"] = lambda: _program(bench, filled, "bytewax_json", versions)
-    runs = paired(sides, bench.rounds)
+    with rarely_collected():
+        runs = paired(sides, bench.rounds)
     results = []
     if "quix" in runs:
         says = "the whole service / Quix Streams' CSV sink, at least once, one file, no checks"
