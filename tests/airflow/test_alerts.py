@@ -47,6 +47,7 @@ def test_a_run_that_fails_is_told_once_however_many_tasks_failed(
     assert alert["labels"] == {
         "alertname": "StockRunFailed",
         "severity": "critical",
+        "namespace": "stock-market",
         "dag_id": "stock_market_batch_pipeline",
         "run_id": done.run_id,
     }

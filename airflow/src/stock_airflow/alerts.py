@@ -33,7 +33,13 @@ def raise_alert(name: str, dag_id: str, run_id: str, reason: str) -> dict[str, A
     """
     base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
     alert: dict[str, Any] = {
-        "labels": {"alertname": name, "severity": "critical", "dag_id": dag_id, "run_id": run_id},
+        "labels": {
+            "alertname": name,
+            "severity": "critical",
+            "namespace": SETTINGS.namespace,  # without it the chart's AlertmanagerConfig routes it nowhere
+            "dag_id": dag_id,
+            "run_id": run_id,
+        },
         "annotations": {
             "summary": f"{dag_id} {run_id}: {reason}",
             "run_url": f"{base}/dags/{dag_id}/runs/{quote(run_id, safe='')}",
