@@ -2,10 +2,11 @@
 
 import html
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_WIDTH, _HEIGHT, _EDGE = 640, 120, 10
+_WIDTH, _HEIGHT, _EDGE = 640, 120, 48
 _STYLE = (
     "body{font:14px sans-serif;margin:2em;max-width:60em}td{padding:0 1em 0 0}p{margin:0 0 .5em}svg{background:#f6f6f6}"
 )
@@ -22,7 +23,10 @@ def page(runs: list[dict[str, Any]]) -> str:
     for run in runs:
         for result in run["results"]:
             history.setdefault(result["name"], []).append(result | {"at": run["at"], "quick": run["quick"]})
-    parts = [f"<!doctype html><meta charset=utf-8><title>Benchmarks</title><style>{_STYLE}</style><h1>Benchmarks</h1>"]
+    parts = [
+        f"<!doctype html><meta charset=utf-8><title>Benchmarks</title><style>{_STYLE}</style><h1>Benchmarks</h1>",
+        "<p>A point a run, oldest first (grey: quick), with its least and most; the target is red.</p>",
+    ]
     for name, points in history.items():
         last = points[-1]
         target = _words(last["target"])
@@ -52,9 +56,10 @@ def _chart(points: list[dict[str, Any]]) -> str:
     def y(value: float) -> float:
         return _HEIGHT - value / highest * _HEIGHT
 
-    marks = []
+    marks = [_label(highest / 1.1, y, "#666"), _label(0, y, "#666")]
     if target:
         marks.append(f"<path d='M0 {y(target['value']):.1f}H{_WIDTH}' stroke='#c33' stroke-dasharray='4'/>")
+        marks.append(_label(target["value"], y, "#c33"))
     for number, point in enumerate(points):
         place = f"cx='{x(number):.1f}' cy='{y(point['ratio']):.1f}'"
         title = html.escape(f"{point['at']}{' quick' if point['quick'] else ''}: {point['ratio']:.3g}")
@@ -62,3 +67,7 @@ def _chart(points: list[dict[str, Any]]) -> str:
         marks.append(f"<path d='M{x(number):.1f} {y(point['least']):.1f}V{y(point['most']):.1f}' stroke='{color}'/>")
         marks.append(f"<circle {place} r='4' fill='{color}'><title>{title}</title></circle>")
     return f"<svg width='{_WIDTH}' height='{_HEIGHT}'>{''.join(marks)}</svg>"
+
+
+def _label(value: float, y: Callable[[float], float], color: str) -> str:
+    return f"<text x='4' y='{y(value) - 3:.1f}' font-size='11' fill='{color}'>{value:.3g}</text>"
