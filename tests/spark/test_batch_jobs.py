@@ -1,5 +1,6 @@
 """Both batch jobs on a lake: what they commit, and what they refuse to."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
+import structlog
 from pyspark.sql import SparkSession
 
 from stockpipe.common.contracts.daily_bar import DailyBar
@@ -28,8 +30,8 @@ from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat
 from stockpipe.common.times import from_text, to_text
 from stockpipe.spark.io.raw import read_quotes, read_raw, select_raw
 from stockpipe.spark.io.writer import Attempt
-from stockpipe.spark.jobs import spark_batch_processor, spark_stream_batch_processor
-from stockpipe.spark.jobs.batch_run import Batch, BooksDiffer, commit_batch
+from stockpipe.spark.jobs import batch_run, spark_batch_processor, spark_stream_batch_processor
+from stockpipe.spark.jobs.batch_run import Batch, BooksDiffer, Outcome, commit_batch
 from stockpipe.spark.jobs.spark_batch_processor import DailyJob
 from stockpipe.spark.jobs.spark_stream_batch_processor import WindowsJob
 from stockpipe.spark.settings import DailySettings, StreamBatchSettings
@@ -367,6 +369,25 @@ def test_the_program_commits_and_prints_its_summary(store: FolderStore) -> None:
     expected = {"batch_id": BATCH, "rows_in": 40, "rows_dropped": manifest.rows_dropped, "rows_out": 9, "files": 1}
     assert expected.items() <= summary.items()
     assert summary["seconds"] > 0
+
+
+@pytest.mark.usefixtures("_signals")
+def test_an_interrupt_that_a_library_swallows_still_ends_the_batch(
+    spark: SparkSession, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_bars(store, daily_bars("AAPL", 5))
+    batch = Batch("daily", BATCH, select_raw(store, BARS))
+
+    def swallow(*_: object) -> Outcome:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        return Outcome(rows_read=5, rows_dropped={}, rows_used=5, rows_out=0, files=[])
+
+    monkeypatch.setattr(batch_run, "open_session", lambda *_: spark)
+    settings = DailySettings(lake_url=store.url, batch_id=BATCH)
+    with pytest.raises(KeyboardInterrupt):
+        batch_run.run_batch("daily", settings, store, batch, swallow, ManualClock(NOW), structlog.get_logger())
+    assert find_processed(store, "daily", BATCH) is None
 
 
 def test_sigterm_ends_a_batch_without_a_manifest(store: FolderStore) -> None:

@@ -1,6 +1,7 @@
 """What both batch jobs share: commit a batch once, check its books, tell the result."""
 
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -86,13 +87,12 @@ def run_batch(
         BooksDiffer: rows are missing or too many.
         KeyboardInterrupt: SIGTERM arrived; what was written isn't committed.
     """
-    # Without a handler the first process of a container ignores SIGTERM.
-    signal.signal(signal.SIGTERM, _interrupt)
+    uninterrupted = _interruptible(compute)
     started = clock.monotonic()
     log.info("batch_started", job=job, batch_id=batch.batch_id, objects=batch.raw.objects, rows_in=batch.raw.rows)
     if batch.raw.keys:
         spark = open_session(job, settings)
-        manifest = commit_batch(spark, store, batch, compute, clock)
+        manifest = commit_batch(spark, store, batch, uninterrupted, clock)
         spark.stop()
     else:
         manifest = commit_processed(store, _manifest(batch, Outcome(0, {}, 0, 0, []), clock))
@@ -154,5 +154,22 @@ def _manifest(batch: Batch, outcome: Outcome, clock: Clock) -> ProcessedManifest
     )
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _interruptible(compute: Compute) -> Compute:
+    """Let SIGTERM raise KeyboardInterrupt, after `compute` too where a finalizer or a library swallowed it.
+
+    Without a handler the first process of a container ignores SIGTERM.
+    """
+    interrupted = threading.Event()
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def uninterrupted(spark: SparkSession, store: ObjectStore, batch: Batch) -> Outcome:
+        outcome = compute(spark, store, batch)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        return outcome
+
+    signal.signal(signal.SIGTERM, interrupt)
+    return uninterrupted
