@@ -385,8 +385,9 @@ def test_an_interrupt_that_a_library_swallows_still_ends_the_batch(
 
     monkeypatch.setattr(batch_run, "open_session", lambda *_: spark)
     settings = DailySettings(lake_url=store.url, batch_id=BATCH)
+    log = structlog.wrap_logger(structlog.ReturnLogger(), processors=[], wrapper_class=structlog.BoundLogger)
     with pytest.raises(KeyboardInterrupt):
-        batch_run.run_batch("daily", settings, store, batch, swallow, ManualClock(NOW), structlog.get_logger())
+        batch_run.run_batch("daily", settings, store, batch, swallow, ManualClock(NOW), log)
     assert find_processed(store, "daily", BATCH) is None
 
 
