@@ -51,10 +51,14 @@ class Stages:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         store = FolderStore(folder.path / "lake")
+        loads = self._loads()
+        batches = list(processed_manifests(store, "realtime_live"))
+        raws = list(raw_manifests(store, TOPICS[0]))
+        # listed last, so that all of the above are in it while the pipeline goes on
         modified = {info.key: info.modified.timestamp() for info in store.list("")}
         self.due: Stamps = {}
         self.raw: Stamps = {}
-        for raw in raw_manifests(store, TOPICS[0]):
+        for raw in raws:
             for entry in raw.objects:
                 rows = decode_rows("realtime", entry.key, store.get(entry.key)).select([OFFSET_COLUMN, "event_time"])
                 for row in rows.to_pylist():
@@ -63,8 +67,7 @@ class Stages:
                     self.raw[place] = modified[raw_manifest(raw.topic, raw.partition, raw.start)]
         self.processed: Stamps = {}
         self.loaded: Stamps = {}
-        loads = self._loads()
-        for batch in processed_manifests(store, "realtime_live"):
+        for batch in batches:
             for part in batch.inputs:
                 for offset in range(part.start, part.end):
                     place = part.partition, offset
