@@ -160,7 +160,7 @@ def test_a_pod_killed_in_the_middle_is_tried_again_and_a_second_run_changes_noth
 
 
 def balanced() -> Books:
-    """Return the books, which balance; bars that were fetched for a batch that is done already wait for the next one."""
+    """Return the books, which balance; bars fetched again for a batch that is done wait for the next one."""
     found = books()
     assert found is not None
     assert found.account["balanced"]
