@@ -93,11 +93,11 @@ def origin_fault(
     symbol: str, currency: str, exchange: str | None, source: str, fetched_at: str, fetch_id: str
 ) -> str | None:
     """Return the first of these texts that is out of form, by name and value; None if there is none."""
-    return stock_fault(symbol, currency, exchange, source) or fetch_fault(fetched_at, fetch_id)
+    return _stock_fault(symbol, currency, exchange, source) or _fetch_fault(fetched_at, fetch_id)
 
 
 @lru_cache(maxsize=65_536)
-def stock_fault(symbol: str, currency: str, exchange: str | None, source: str) -> str | None:
+def _stock_fault(symbol: str, currency: str, exchange: str | None, source: str) -> str | None:
     """Look at what all records of a symbol share."""
     if not check_text(SYMBOL_PATTERN, symbol):
         return f"symbol {symbol!r}"
@@ -111,7 +111,7 @@ def stock_fault(symbol: str, currency: str, exchange: str | None, source: str) -
 
 
 @lru_cache(maxsize=65_536)
-def fetch_fault(fetched_at: str, fetch_id: str) -> str | None:
+def _fetch_fault(fetched_at: str, fetch_id: str) -> str | None:
     """Look at what all records of one request share."""
     if not is_instant(fetched_at):
         return f"fetched_at {fetched_at!r}"

@@ -13,8 +13,7 @@ from stockpipe.common.contracts.fields import (
     SourceName,
     Symbol,
     Volume,
-    fetch_fault,
-    stock_fault,
+    origin_fault,
 )
 from stockpipe.common.times import is_instant
 
@@ -43,6 +42,4 @@ def fault(quote: Quote) -> str | None:
     """Return the first field of `quote` whose text is out of form, with its value; None if there is none."""
     if not is_instant(quote.event_time):
         return f"event_time {quote.event_time!r}"
-    return stock_fault(quote.symbol, quote.currency, quote.exchange, quote.source) or fetch_fault(
-        quote.fetched_at, quote.fetch_id
-    )
+    return origin_fault(quote.symbol, quote.currency, quote.exchange, quote.source, quote.fetched_at, quote.fetch_id)
