@@ -1,7 +1,7 @@
 """What Airflow itself reads and writes in the lake: manifests and reports, nothing else."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,8 +32,9 @@ def raw_manifests(topic: str, since: datetime) -> Iterator[Manifest]:
                 yield manifest
 
 
-def summarize(manifests: Sequence[Manifest]) -> dict[str, Any]:
-    """Return what the manifests hold together."""
+def landed(topic: str, since: datetime) -> dict[str, Any]:
+    """Return what the manifests of `raw_manifests` hold together."""
+    manifests = list(raw_manifests(topic, since))
     with_rows = [each for each in manifests if each["records"]]
     first = min((each["min_event_time"] for each in with_rows), default="")
     last = max((each["max_event_time"] for each in with_rows), default="")

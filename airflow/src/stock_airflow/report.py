@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from stock_airflow.alerts import report_name
 from stock_airflow.identity import batch_id
-from stock_airflow.lake import processed_manifest, raw_manifests, summarize, write_report
+from stock_airflow.lake import landed, processed_manifest, write_report
 from stock_airflow.settings import SETTINGS
 
 Report = dict[str, Any]
@@ -35,7 +35,7 @@ def finish_run(context: Context, dataset: str | None, hops: Mapping[str, str]) -
     if dataset == "daily":
         # `dag.test` says that the run began at its logical date
         began = max(run.run_after, run.start_date or run.run_after)
-        summaries["landed"] = summarize(list(raw_manifests(SETTINGS.topic_batch, began)))
+        summaries["landed"] = landed(SETTINGS.topic_batch, began)
     report = make_report(
         dag_id=run.dag_id,
         run_id=run.run_id,

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from stock_airflow.lake import raw_manifests, summarize
+from stock_airflow.lake import landed
 
 
 class RawDataSensor(BaseSensorOperator):
@@ -40,6 +40,6 @@ class RawDataSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - the signature is Airflow's
         """Look once."""
-        found = summarize(list(raw_manifests(self.topic, datetime.fromisoformat(self.since))))
+        found = landed(self.topic, datetime.fromisoformat(self.since))
         self.log.info("%s since %s: %s", self.topic, self.since, found)
         return PokeReturnValue(is_done=found["records"] > 0, xcom_value=found)
