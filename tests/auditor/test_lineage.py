@@ -1,7 +1,6 @@
 """OpenLineage events of a run that landed, streamed, computed and loaded: whole, with counts, told once."""
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from stockpipe.auditor.settings import AuditWatchSettings, LineageSettings
 from stockpipe.auditor.watch import AuditWatch
 from stockpipe.common.errors import ConfigError, Unavailable
 from stockpipe.common.metrics import AuditorMetrics
+from support.background import answering
 from support.clocks import ManualClock
 from support.landing import quiet_log
 from support.long_run import LongRun, MemoryReader
@@ -154,11 +154,8 @@ def server(answers: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    made = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{made.server_port}", taken
-    made.shutdown()
-    made.server_close()
+    with answering(HTTPServer(("127.0.0.1", 0), Handler)) as made:
+        yield f"http://127.0.0.1:{made.server_port}", taken
 
 
 def test_a_server_that_refuses_is_told_the_rest_later(run: LongRun) -> None:

@@ -1,6 +1,5 @@
 """A trace of each request: fetched, landed, processed, loaded, under ids that anyone can compute."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.common.settings import KafkaSettings
 from stockpipe.common.trace_ids import trace_id, traceparent
 from stockpipe.producer.sender import Sender
+from support.background import answering
 from support.landing import quiet_log
 from support.long_run import BEGIN, LongRun
 from support.mock_cluster import mock_cluster
@@ -117,11 +117,8 @@ def otlp_server(statuses: list[int]) -> Iterator[tuple[str, list[ExportTraceServ
         def log_message(self, *args: Any) -> None:
             pass
 
-    made = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{made.server_port}/v1/traces", taken
-    made.shutdown()
-    made.server_close()
+    with answering(HTTPServer(("127.0.0.1", 0), Handler)) as made:
+        yield f"http://127.0.0.1:{made.server_port}/v1/traces", taken
 
 
 def test_a_collector_takes_the_spans_and_a_refused_export_is_made_again(run: LongRun) -> None:

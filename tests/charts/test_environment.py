@@ -1,7 +1,5 @@
 """Every variable of every container is a setting of its program, with a value that the program takes."""
 
-import contextlib
-import importlib
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import CliApp
 
+from stockpipe.api.settings import ServeSettings
 from stockpipe.auditor.settings import AuditWatchSettings, BooksSettings, MaintainSettings, TraceSettings
 from stockpipe.common.lake.s3_bucket import Bucket
 from stockpipe.common.settings import KafkaSettings, LakeSettings, ServiceSettings
@@ -23,6 +22,7 @@ from stockpipe.standalone.go_programs import HELM_4
 from support.charts import PIPELINE, Document, Pod, Rendering, pods, render
 
 PROGRAMS: dict[str, type[ServiceSettings]] = {
+    "stockpipe-api serve": ServeSettings,
     "stockpipe-producer realtime": RealtimeSettings,
     "stockpipe-producer batch": BatchSettings,
     "stockpipe-consumer": ConsumerSettings,
@@ -36,8 +36,6 @@ PROGRAMS: dict[str, type[ServiceSettings]] = {
     "spark_stream_batch_processor": StreamBatchSettings,
     "spark_stream_processor": StreamSettings,
 }
-with contextlib.suppress(ModuleNotFoundError):
-    PROGRAMS["stockpipe-api serve"] = importlib.import_module("stockpipe.api.settings").ServeSettings
 NOT_OURS = {"PYSPARK_SUBMIT_ARGS"}
 """PySpark's."""
 
@@ -76,9 +74,8 @@ def _aliases(name: str, field: FieldInfo) -> list[str]:
 
 
 def is_ours(pod: Pod) -> bool:
-    """Return whether the pod's programs have settings: executors are Spark's own, and the API may not be there yet."""
-    absent = "stockpipe-api serve" not in PROGRAMS and pod.labels["app.kubernetes.io/component"] == "api"
-    return pod.labels.get("spark-role") != "executor" and not absent
+    """Return whether the pod's programs have settings: executors are Spark's own."""
+    return pod.labels.get("spark-role") != "executor"
 
 
 def plain(container: Document) -> dict[str, str]:

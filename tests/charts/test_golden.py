@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from stockpipe.standalone.go_programs import HELM_4, GoProgram
-from support.charts import HELMS, KUBERNETES, RENDERINGS, Rendering, render, require_helm, run_helm
+from support.charts import HELMS, KUBERNETES, RENDERINGS, Rendering, render, run_helm
+from support.go_programs import require
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -50,7 +51,7 @@ def test_no_golden_file_is_left_behind() -> None:
 @pytest.mark.parametrize("program", HELMS, ids=lambda program: program.version)
 @pytest.mark.parametrize("rendering", RENDERINGS, ids=str)
 def test_lint_is_content(program: GoProgram, rendering: Rendering) -> None:
-    require_helm(program)
+    require(program)
     _name, *arguments = rendering.arguments
     done = run_helm(program, "lint", "--strict", f"--kube-version={KUBERNETES}", *arguments)
     assert not done.returncode, done.stdout

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stockpipe.standalone.go_programs import HELM_4
+from stockpipe.standalone.go_programs import ALERTMANAGER, HELM_4
 from support.alertmanager import Alertmanager, Told, alertmanager_config, listening, running_alertmanager
 from support.charts import PIPELINE, render
-from support.promtool import require_alertmanager
+from support.go_programs import require
 from support.rule_cases import NAMESPACE
 from support.waiting import eventually
 
@@ -54,7 +54,7 @@ def told() -> Iterator[Told]:
 @pytest.fixture(scope="module")
 def alertmanager(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
     """An Alertmanager with the chart's routes that has passed the alerts on; what it waits for is seconds here."""
-    require_alertmanager()
+    require(ALERTMANAGER)
     (custom,) = [each for each in render(HELM_4, PRODUCTION) if each["kind"] == "AlertmanagerConfig"]
     custom = custom | {"metadata": custom["metadata"] | {"namespace": NAMESPACE}}
     secrets = {

@@ -10,7 +10,8 @@ from observability.generated import ROOT, generated
 from observability.registry import Metric, all_metrics
 from stockpipe.common import metrics
 from stockpipe.common.lake import layout
-from support.promtool import require_promtool
+from stockpipe.standalone.go_programs import PROMTOOL
+from support.go_programs import require
 
 LABELS = {
     *("topic", "source", "other", "reason", "status", "field", "job", "dataset", "table"),
@@ -46,7 +47,7 @@ def test_a_metric_follows_the_conventions(metric: Metric) -> None:
 
 
 def test_promtool_has_nothing_to_say() -> None:
-    promtool = require_promtool()
+    promtool = require(PROMTOOL)
     registry = CollectorRegistry()
     for kind in vars(metrics).values():
         if isinstance(kind, type) and kind.__module__ == metrics.__name__:

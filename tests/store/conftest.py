@@ -1,5 +1,4 @@
 import logging
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from stockpipe.common.lake.s3 import S3Store
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.settings import LakeSettings
 from stockpipe.standalone.minio import MinioServer
+from support.background import answering
 from support.buckets import IMPATIENT, PART_BYTES, emulated_bucket, new_store
 
 
@@ -23,12 +23,8 @@ def emulator() -> Iterator[tuple[str, int]]:
     application = DomainDispatcherApplication(create_backend_app)
     # One request at a time: moto looks for the key and writes it without a lock in between.
     server = make_server("127.0.0.1", 0, application, threaded=False)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield "127.0.0.1", server.port
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with answering(server):
+        yield "127.0.0.1", server.port
 
 
 @pytest.fixture(params=["folder", "minio", "emulator"])

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +12,11 @@ from urllib.request import Request, urlopen
 
 import yaml
 
+from stockpipe.standalone.go_programs import ALERTMANAGER
 from stockpipe.standalone.ports import free_ports
 from stockpipe.standalone.processes import ChildProcess
-from support.promtool import require_alertmanager
+from support.background import answering
+from support.go_programs import require
 from support.waiting import eventually
 
 Secrets = Mapping[tuple[str, str], str]
@@ -85,10 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def listening() -> Iterator[Told]:
-    with Told() as told:
-        threading.Thread(target=told.serve_forever, daemon=True).start()
+    with answering(Told()) as told:
         yield told
-        told.shutdown()
 
 
 class Alertmanager:
@@ -116,7 +115,7 @@ def running_alertmanager(folder: Path, config: Mapping[str, Any]) -> Iterator[Al
     (port,) = free_ports(1)
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(dict(config)))
     command = [
-        require_alertmanager(),
+        require(ALERTMANAGER),
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from stockpipe.standalone.go_programs import HELM_3, HELM_4, GoProgram
+from support.go_programs import require
 
 CHARTS = Path(__file__).resolve().parents[2] / "charts"
 NAMESPACE = "stock-market"
@@ -63,17 +63,9 @@ PLATFORM = tuple(
 RENDERINGS = PIPELINE + PLATFORM
 
 
-def require_helm(program: GoProgram) -> str:
-    """Return the program's path; skip the test where there is none."""
-    found = program.find()
-    if found is None:
-        pytest.skip(f"helm {program.version} is neither on the PATH nor built; `make servers` builds it by Go")
-    return str(found)
-
-
 def run_helm(program: GoProgram, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run Helm without a cluster; it may fail."""
-    return subprocess.run([require_helm(program), *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([require(program), *arguments], capture_output=True, text=True, check=False)
 
 
 def template(program: GoProgram, rendering: Rendering, *arguments: str) -> "subprocess.CompletedProcess[str]":

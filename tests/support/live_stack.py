@@ -13,12 +13,13 @@ from urllib.request import urlopen
 import yaml
 
 from stockpipe.common.clock import SystemClock
+from stockpipe.standalone.go_programs import PROMETHEUS
 from stockpipe.standalone.pipeline import Pipeline, program, running_pipeline, spark_job
 from stockpipe.standalone.ports import free_ports
 from stockpipe.standalone.processes import ChildProcess
 from stockpipe.standalone.run_folder import RunFolder
+from support.go_programs import require
 from support.prometheus import Prometheus, running_prometheus
-from support.promtool import require_prometheus
 from support.rule_cases import NAMESPACE, RULES
 from support.source_server import SourceServer, running_source
 from support.waiting import eventually
@@ -130,7 +131,7 @@ def hurried_rules() -> dict[str, Any]:
 @contextlib.contextmanager
 def running_stack(path: Path) -> Iterator[Stack]:
     """Start everything with its data in `path`."""
-    require_prometheus()
+    require(PROMETHEUS)
     folder = RunFolder(path)
     folder.log("x").parent.mkdir()
     folder.scratch.mkdir()

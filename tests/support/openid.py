@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +9,8 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from support.background import answering
 
 KEY_ID = "tests"
 
@@ -62,11 +63,5 @@ def running_openid() -> Iterator[OpenId]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     provider = OpenId(f"http://127.0.0.1:{server.server_port}")
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
+    with answering(server):
         yield provider
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()

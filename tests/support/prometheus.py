@@ -10,9 +10,10 @@ from urllib.request import urlopen
 
 import yaml
 
+from stockpipe.standalone.go_programs import PROMETHEUS
 from stockpipe.standalone.ports import free_ports
 from stockpipe.standalone.processes import ChildProcess
-from support.promtool import require_prometheus
+from support.go_programs import require
 from support.waiting import eventually
 
 
@@ -69,7 +70,7 @@ def running_prometheus(
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = [
-        require_prometheus(),
+        require(PROMETHEUS),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
     ]

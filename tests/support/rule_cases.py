@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from support.promtool import require_promtool
+from stockpipe.standalone.go_programs import PROMTOOL
+from support.go_programs import require
 
 RULES = Path(__file__).resolve().parents[2] / "charts/stock-pipeline/rules.yaml"
 NAMESPACE = "stock-market"
@@ -46,7 +47,7 @@ class Case:
 
 def run_cases(cases: Sequence[Case], folder: Path) -> None:
     """Let promtool judge; fail with what it says."""
-    promtool = require_promtool()
+    promtool = require(PROMTOOL)
     (minutes,) = {case.minutes for case in cases}
     file = folder / "tests.yaml"
     content = {

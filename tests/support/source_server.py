@@ -1,7 +1,6 @@
 """A source on the loopback interface that may have had enough."""
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from support.alphavantage import minutes
+from support.background import answering
 
 
 class SourceServer(ThreadingHTTPServer):
@@ -42,7 +42,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def running_source() -> Iterator[SourceServer]:
-    with SourceServer() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with answering(SourceServer()) as server:
         yield server
-        server.shutdown()
