@@ -2,8 +2,9 @@
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -15,10 +16,9 @@ from prometheus_client import CollectorRegistry
 from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, against, paired, rarely_collected
 from benchmarks.quotes import PARTITIONS, Filled, fill, quotes, settings_of, unique
 from stockpipe.common.clock import SystemClock
-from stockpipe.common.contracts.decode import RecordDecoder, Rejected, schema_header
-from stockpipe.common.contracts.quote import Quote
+from stockpipe.common.contracts.decode import Record, RecordDecoder, Rejected, common_schema, schema_header
 from stockpipe.common.health import WatchedClock
-from stockpipe.common.kafka import append_time_ms, end_offsets, group_reader, header_list, new_consumer
+from stockpipe.common.kafka import HeaderList, append_times_ms, end_offsets, group_reader, header_lists, new_consumer
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
 from stockpipe.common.lake.raw_rows import RawFormat, decode_rows
@@ -32,7 +32,7 @@ from stockpipe.consumer.cli import _group_config
 from stockpipe.consumer.dlq import DeadLetters
 from stockpipe.consumer.flush import Flusher
 from stockpipe.consumer.intake import Intake
-from stockpipe.consumer.service import POLL_MESSAGES, POLL_SECONDS, ConsumerService, _partition
+from stockpipe.consumer.service import POLL_MESSAGES, POLL_SECONDS, TOGETHER, ConsumerService, _partition
 from stockpipe.consumer.settings import ConsumerSettings
 from stockpipe.producer.sender import Sender
 from stockpipe.standalone.broker import Broker
@@ -115,6 +115,8 @@ def produce(bench: Bench) -> list[Result]:
 
 # Consumer
 
+_VOLUME: Callable[[Any], int] = attrgetter("volume")
+
 
 class Timed:
     """A Consumer that notes when its first records came: joining a group isn't reading."""
@@ -176,21 +178,40 @@ def read(broker: Broker, filled: Filled, take: Callable[[list[Message]], None] |
     return run
 
 
+def _together(messages: list[Message]) -> Iterator[list[Message]]:
+    """Yield what the service takes together."""
+    for _partition_number, run in groupby(messages, _partition):
+        same = list(run)
+        for first in range(0, len(same), TOGETHER):
+            yield same[first : first + TOGETHER]
+
+
 def _decode(broker: Broker, filled: Filled) -> Run:
-    """Read, decode and check each record, and drop it."""
+    """Read, decode and check each record as the service does, and drop it."""
     decoder = RecordDecoder("realtime")
     good = bad = volumes = 0
 
-    def take(messages: list[Message]) -> None:
-        nonlocal good, bad, volumes
-        for message in messages:
+    def decode(some: list[Message]) -> list[Record]:
+        headers, appended = header_lists(some), append_times_ms(some)
+        values = [value for message in some if (value := message.value())]
+        schema = common_schema(headers)
+        together = decoder.decode_together(values, schema, appended) if schema and len(values) == len(some) else None
+        return together or [*singly(map(Message.value, some), headers, appended)]
+
+    def singly(values: Iterable[bytes | None], headers: list[HeaderList], appended: list[int]) -> Iterator[Record]:
+        nonlocal bad
+        for value, found, millis in zip(values, headers, appended, strict=True):
             try:
-                record = decoder.decode(message.value(), schema_header(header_list(message)), append_time_ms(message))
+                yield decoder.decode(value, schema_header(found), millis)
             except Rejected:
                 bad += 1
-            else:
-                good += 1
-                volumes += record.volume  # type: ignore[union-attr]  # they are quotes
+
+    def take(messages: list[Message]) -> None:
+        nonlocal good, volumes
+        for some in _together(messages):
+            records = decode(some)
+            good += len(records)
+            volumes += sum(map(_VOLUME, records))
 
     run = read(broker, filled, take)
     assert (good, bad, volumes) == (filled.good, filled.bad, filled.sum_of_volumes)
@@ -200,20 +221,22 @@ def _decode(broker: Broker, filled: Filled) -> Run:
 def _take_in(broker: Broker, filled: Filled) -> Run:
     """Read, decode, check and buffer as the service does; full buffers are dropped."""
     intake = Intake("realtime", Breaker())
-    buffers = [PartitionBuffer(number, 0) for number in range(PARTITIONS)]
+    buffers = [PartitionBuffer("realtime", number, 0) for number in range(PARTITIONS)]
     good = bad = volumes = 0
 
     def drop(buffer: PartitionBuffer) -> None:
         nonlocal good, bad, volumes
-        good += len(buffer.records)
+        rows = buffer.table()
+        good += rows.num_rows
         bad += len(buffer.rejected)
-        volumes += sum(cast(Quote, record).volume for record in buffer.records)
-        buffers[buffer.partition] = PartitionBuffer(buffer.partition, buffer.next)
+        volumes += pc.sum(rows["volume"]).as_py()
+        buffers[buffer.partition] = PartitionBuffer("realtime", buffer.partition, buffer.next)
 
     def take(messages: list[Message]) -> None:
-        for partition, run in groupby(messages, _partition):
-            buffer = buffers[partition]
-            assert intake.take(run, buffer, 0.0) is None
+        for some in _together(messages):
+            buffer = buffers[_partition(some[0])]
+            if not intake.take_together(some, buffer, 0.0):
+                assert intake.take(iter(some), buffer, 0.0) is None
             if buffer.taken >= 50_000:
                 drop(buffer)
 

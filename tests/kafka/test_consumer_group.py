@@ -158,7 +158,7 @@ def _land_as_another(broker: Broker, lake: Path, topic: str, records: int) -> No
     from support.kafka_io import read_all
 
     other = build(settings_for(broker, topic), FolderStore(lake), writer="other")
-    buffer = PartitionBuffer(0, 0)
+    buffer = PartitionBuffer("realtime", 0, 0)
     intake = Intake("realtime", Breaker())
     assert intake.take(iter(read_all(broker, topic)[:records]), buffer, 0.0) is None
     other._flusher.flush(buffer)

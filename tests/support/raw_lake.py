@@ -18,7 +18,7 @@ from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import commit_raw
-from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat, decode_rows, encode_rows
+from stockpipe.common.lake.raw_rows import RAW_COLUMNS, RawFormat, decode_rows, encode_rows, raw_table
 from stockpipe.common.lake.store import ObjectStore, create_content
 from stockpipe.common.times import from_text
 
@@ -110,7 +110,8 @@ def _create(
     partition: int,
     raw_format: RawFormat,
 ) -> RawObject:
-    data = encode_rows(kind, [row for _, row in rows], partition, [offset for offset, _ in rows], raw_format)
+    table = raw_table(kind, [row for _, row in rows], partition, [offset for offset, _ in rows])
+    data = encode_rows(table, raw_format)
     key = create_content(store, key, data)
     return RawObject(key=key, rows=len(rows), bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 

@@ -17,7 +17,7 @@ from stockpipe.common.ids import batch_day, batch_id, fetch_id
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import chain_end, commit_raw, find_raw
-from stockpipe.common.lake.raw_rows import FIRST_COLUMNS, RAW_COLUMNS, decode_rows, encode_rows
+from stockpipe.common.lake.raw_rows import FIRST_COLUMNS, RAW_COLUMNS, decode_rows, encode_rows, raw_table
 from support.raw_lake import recoded
 from support.records import as_dict, bar, quote
 
@@ -138,8 +138,8 @@ def test_quotes_come_back_exactly(
     raw_format: Any, price: float, bid: float | None, exchange: str | None, volume: int, symbol: str
 ) -> None:
     record = quote(price=price, bid=bid, exchange=exchange, volume=volume, symbol=symbol)
-    data = encode_rows("realtime", [record, record], 4, [7, 9], raw_format)
-    assert data == encode_rows("realtime", [record, record], 4, [7, 9], raw_format)
+    data = encode_rows(raw_table("realtime", [record, record], 4, [7, 9]), raw_format)
+    assert data == encode_rows(raw_table("realtime", [record, record], 4, [7, 9]), raw_format)
     rows = decode_rows("realtime", f"x.{raw_format}", data).to_pylist()
     assert rows == [as_dict(record) | {"kafka_partition": 4, "kafka_offset": offset} for offset in (7, 9)]
 
@@ -147,7 +147,7 @@ def test_quotes_come_back_exactly(
 @pytest.mark.parametrize("raw_format", ["csv", "parquet"])
 def test_bars_come_back_exactly(raw_format: Any) -> None:
     records = [bar(), bar(adj_close=None, dividend=0.24, split_ratio=7.0, is_final=False)]
-    data = encode_rows("batch", records, 0, [1, 2], raw_format)
+    data = encode_rows(raw_table("batch", records, 0, [1, 2]), raw_format)
     rows = decode_rows("batch", f"x.{raw_format}", data).to_pylist()
     assert [{name: row[name] for name in as_dict(record)} for row, record in zip(rows, records, strict=True)] == [
         as_dict(record) for record in records
@@ -185,7 +185,7 @@ def test_whatever_columns_an_object_has_those_left_keep_their_values(raw_format:
     optional = [name for name in RAW_COLUMNS["realtime"] if name not in FIRST_COLUMNS["realtime"]]
     drop = data.draw(st.lists(st.sampled_from(optional), unique=True))
     add = data.draw(st.sampled_from([None, "younger"]))
-    encoded = encode_rows("realtime", records, 0, range(len(records)), raw_format)
+    encoded = encode_rows(raw_table("realtime", records, 0, range(len(records))), raw_format)
     found = decode_rows("realtime", f"x.{raw_format}", recoded("realtime", encoded, raw_format, drop, add))
     assert found.to_pylist() == [
         as_dict(record) | dict.fromkeys(drop) | {"kafka_partition": 0, "kafka_offset": offset}
@@ -195,7 +195,7 @@ def test_whatever_columns_an_object_has_those_left_keep_their_values(raw_format:
 
 @pytest.mark.parametrize("raw_format", ["csv", "parquet"])
 def test_an_object_without_a_column_of_the_first_version_is_refused(raw_format: Any) -> None:
-    data = encode_rows("realtime", [quote()], 0, [1], raw_format)
+    data = encode_rows(raw_table("realtime", [quote()], 0, [1]), raw_format)
     with pytest.raises(pa.ArrowInvalid, match="columns are missing: price, kafka_offset"):
         decode_rows("realtime", f"x.{raw_format}", recoded("realtime", data, raw_format, ["price", "kafka_offset"]))
 

@@ -207,7 +207,18 @@ def header_list(message: Message) -> HeaderList:
     return headers
 
 
+def header_lists(messages: Iterable[Message]) -> list[HeaderList]:
+    """Return each record's headers, in less time than `header_list` for each."""
+    found: list[HeaderList] = [message.headers() or [] for message in messages]  # type: ignore[misc]  # see above
+    return found
+
+
 def append_time_ms(message: Message) -> int:
     """Return the record's Kafka timestamp in milliseconds since the epoch."""
     millis: int = message.timestamp()[1]
     return millis
+
+
+def append_times_ms(messages: Iterable[Message]) -> list[int]:
+    """Return each record's Kafka timestamp, in less time than `append_time_ms` for each."""
+    return [message.timestamp()[1] for message in messages]

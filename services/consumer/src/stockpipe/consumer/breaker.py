@@ -15,9 +15,9 @@ class Breaker:
         self._rejected: deque[int] = deque()
         self.tripped = False
 
-    def accept(self) -> None:
-        """Count an accepted record."""
-        self._seen += 1
+    def accept(self, count: int = 1) -> None:
+        """Count accepted records."""
+        self._seen += count
 
     def reject(self) -> None:
         """Count a rejected record."""

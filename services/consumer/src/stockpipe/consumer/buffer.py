@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 from confluent_kafka import Message
 
 from stockpipe.common.contracts.decode import Record, Rejected
+from stockpipe.common.contracts.topics import TopicKind
+from stockpipe.common.lake.raw_rows import raw_table
+
+ROWS = 2_000
+"""So many records become columns at once: they are still in the processor's cache then, and take a third as columns."""
 
 
 @dataclass(slots=True)
@@ -12,14 +18,18 @@ class PartitionBuffer:
     """Offsets `start <= offset < next` of a partition: accepted, rejected, and never delivered ones.
 
     `opened_at` is the monotonic time of the first offset, None while the buffer is empty; `bytes` counts values.
+    `records` and `offsets` are those that aren't rows of `tables` yet.
     """
 
+    kind: TopicKind
     partition: int
     start: int
     next: int = field(init=False)
     opened_at: float | None = None
     records: list[Record] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
+    tables: list[pa.Table] = field(default_factory=list)
+    rows: int = 0
     rejected: list[tuple[Message, Rejected]] = field(default_factory=list)
     fetches: dict[str, str] = field(default_factory=dict)
     schemas: set[str] = field(default_factory=set)
@@ -29,14 +39,35 @@ class PartitionBuffer:
         self.next = self.start
 
     @property
-    def skipped(self) -> int:
-        """Return how many offsets of the range the broker never delivered."""
-        return self.next - self.start - len(self.records) - len(self.rejected)
+    def accepted(self) -> int:
+        """Return how many records were accepted."""
+        return self.rows + len(self.records)
 
     @property
     def taken(self) -> int:
         """Return how many records the buffer holds, accepted and rejected ones."""
-        return len(self.offsets) + len(self.rejected)
+        return self.accepted + len(self.rejected)
+
+    @property
+    def skipped(self) -> int:
+        """Return how many offsets of the range the broker never delivered."""
+        return self.next - self.start - self.taken
+
+    def table(self) -> pa.Table:
+        """Return the accepted records as raw rows, in offset order."""
+        if self.records or not self.tables:
+            self._settle()
+        return pa.concat_tables(self.tables)
+
+    def settle(self) -> None:
+        """Turn records into rows if there are enough of them."""
+        if len(self.records) >= ROWS:
+            self._settle()
+
+    def _settle(self) -> None:
+        self.tables.append(raw_table(self.kind, self.records, self.partition, self.offsets))
+        self.rows += len(self.records)
+        self.records, self.offsets = [], []
 
     def advance(self, offset: int, now: float) -> None:
         """Count every offset before `offset` as read."""

@@ -1,8 +1,7 @@
 """The commit protocol of one flush: objects, then DLQ, then the manifest."""
 
-from collections.abc import Callable
-from operator import attrgetter
-from typing import Any
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stockpipe.common.clock import Clock
 from stockpipe.common.contracts.manifests import RawManifest
@@ -45,23 +44,22 @@ class Flusher:
         Raises:
             Unavailable: store or DLQ can't be reached; nothing is committed.
         """
-        objects = put_objects(
-            self._store, self._kind, buffer.partition, buffer.records, buffer.offsets, self._raw_format
-        )
+        rows = buffer.table()
+        objects = put_objects(self._store, self._kind, buffer.partition, rows, self._raw_format)
         self._dead_letters.send(buffer.rejected)
-        times = list(map(_TIMES[self._kind], buffer.records))
+        first, last = _times(self._kind, rows)
         ours = RawManifest(
             topic=self._topic,
             partition=buffer.partition,
             start=buffer.start,
             end=buffer.next,
-            records=len(buffer.records),
+            records=rows.num_rows,
             rejected=len(buffer.rejected),
             skipped=buffer.skipped,
             objects=objects,
-            min_event_time=min(times, default=None),
-            max_event_time=max(times, default=None),
-            symbols=sorted({record.symbol for record in buffer.records}),
+            min_event_time=first,
+            max_event_time=last,
+            symbols=sorted(rows["symbol"].unique().to_pylist()),
             schema_versions=sorted(buffer.schemas),
             fetches=buffer.fetches,
             columns=list(RAW_COLUMNS[self._kind]),
@@ -72,13 +70,13 @@ class Flusher:
         return committed, committed is ours
 
 
-def _midnight(date: str) -> str:
-    return f"{date}T00:00:00.000Z"
+_DATES: dict[TopicKind, str] = {"batch": "date", "actions": "ex_date"}
 
 
-_TIMES: dict[TopicKind, Callable[[Any], str]] = {
-    "realtime": attrgetter("event_time"),
-    "batch": lambda bar: _midnight(bar.date),
-    "actions": lambda action: _midnight(action.ex_date),
-}
-"""A record's time; a date counts as its midnight, good enough to select manifests by time."""
+def _times(kind: TopicKind, rows: pa.Table) -> tuple[str | None, str | None]:
+    """Return the first and last event time; a date counts as its midnight, good enough to select manifests by time."""
+    ends = pc.min_max(rows[_DATES.get(kind, "event_time")]).as_py()
+    first, last = ends["min"], ends["max"]
+    if kind == "realtime" or first is None:
+        return first, last
+    return f"{first}T00:00:00.000Z", f"{last}T00:00:00.000Z"

@@ -1,60 +1,55 @@
 """Raw objects of one flush: quotes by event hour, bars and actions by symbol and fetch."""
 
 import hashlib
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Iterable
 
-from stockpipe.common.contracts.decode import Record
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from stockpipe.common.contracts.manifests import RawObject
-from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake import layout
-from stockpipe.common.lake.raw_rows import RawFormat, encode_rows
+from stockpipe.common.lake.raw_rows import OFFSET_COLUMN, RawFormat, encode_rows
 from stockpipe.common.lake.store import ObjectStore, create_content
 from stockpipe.common.times import from_text
 
-Rows = tuple[list[Record], list[int]]
+_HOUR_LENGTH = len("2026-11-23T14")
 
 
-def group_rows(records: Sequence[Record], offsets: Sequence[int]) -> list[Rows]:
+def group_rows(kind: TopicKind, rows: pa.Table) -> list[pa.Table]:
     """Return the rows of each object, in offset order."""
-    names = [_object_of(record) for record in records]
-    if len(set(names)) == 1:
-        return [(list(records), list(offsets))]
-    groups: dict[str, Rows] = {}
-    for group, record, offset in zip(names, records, offsets, strict=True):
-        rows = groups.get(group)
-        if rows is None:
-            rows = groups[group] = ([], [])
-        rows[0].append(record)
-        rows[1].append(offset)
-    return list(groups.values())
-
-
-def _object_of(record: Record) -> str:
-    return record.event_time[:13] if isinstance(record, Quote) else f"{record.symbol} {record.fetch_id}"
+    names: Iterable[object]
+    if kind == "realtime":
+        hours = pc.utf8_slice_codeunits(rows["event_time"], 0, _HOUR_LENGTH)
+        if len(hours.unique()) == 1:
+            return [rows]
+        names = hours.to_pylist()
+    else:
+        names = zip(rows["symbol"].to_pylist(), rows["fetch_id"].to_pylist(), strict=True)
+    groups: dict[object, list[int]] = {}
+    for place, name in enumerate(names):
+        groups.setdefault(name, []).append(place)
+    return [rows.take(places) for places in groups.values()]
 
 
 def put_objects(
-    store: ObjectStore,
-    kind: TopicKind,
-    partition: int,
-    records: Sequence[Record],
-    offsets: Sequence[int],
-    raw_format: RawFormat,
+    store: ObjectStore, kind: TopicKind, partition: int, rows: pa.Table, raw_format: RawFormat
 ) -> list[RawObject]:
     """Write the objects of one flush and return what the manifest says of them."""
     written = []
-    for rows, positions in group_rows(records, offsets):
-        data = encode_rows(kind, rows, partition, positions, raw_format)
-        key = create_content(store, _key(kind, rows, partition, positions, raw_format), data)
-        written.append(RawObject(key=key, rows=len(rows), bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
+    for group in group_rows(kind, rows):
+        data = encode_rows(group, raw_format)
+        key = create_content(store, _key(kind, group, partition, raw_format), data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        written.append(RawObject(key=key, rows=group.num_rows, bytes=len(data), sha256=sha256))
     return written
 
 
-def _key(kind: TopicKind, rows: list[Record], partition: int, offsets: list[int], suffix: str) -> str:
+def _key(kind: TopicKind, rows: pa.Table, partition: int, suffix: str) -> str:
+    offsets = rows[OFFSET_COLUMN]
+    ends = offsets[0].as_py(), offsets[-1].as_py()
     if kind == "realtime":
-        first_event = from_text(min(map(attrgetter("event_time"), rows)))
-        return layout.realtime_object(first_event, partition, offsets[0], offsets[-1], suffix)
+        first_event = from_text(pc.min(rows["event_time"]).as_py())
+        return layout.realtime_object(first_event, partition, *ends, suffix)
     make = layout.historical_object if kind == "batch" else layout.actions_object
-    return make(rows[0].symbol, from_text(rows[0].fetched_at), partition, offsets[0], offsets[-1], suffix)
+    return make(rows["symbol"][0].as_py(), from_text(rows["fetched_at"][0].as_py()), partition, *ends, suffix)

@@ -24,6 +24,8 @@ from stockpipe.consumer.starts import start_offset
 
 POLL_MESSAGES = 1000
 POLL_SECONDS = 0.1
+TOGETHER = 200
+"""How many messages are taken together; a single one that is odd costs these the quicker way."""
 MOST_FLUSHES = 2
 """The buffers of all partitions together hold at most this many times FLUSH_RECORDS; the fullest is flushed then."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -137,7 +139,7 @@ class ConsumerService:
         now = self._clock.monotonic()
         rewound: set[int] = set()
         for partition, run in groupby(messages, _partition):
-            self._receive(partition, run, now, rewound)
+            self._receive(partition, list(run), now, rewound)
         if now >= self._lag_at:
             self._lag_at = now + LAG_SECONDS
             self._export_lag()
@@ -164,7 +166,15 @@ class ConsumerService:
             lag += max(0, end - buffer.start)
         self._metrics.lag.labels(self._topic).set(lag)
 
-    def _receive(self, partition: int, messages: Iterator[Message], now: float, rewound: set[int]) -> None:
+    def _receive(self, partition: int, messages: list[Message], now: float, rewound: set[int]) -> None:
+        """Take a partition's messages, some dozens together where all are good and follow each other."""
+        for first in range(0, len(messages), TOGETHER):
+            some = messages[first : first + TOGETHER]
+            buffer = None if partition in rewound else self._buffers.get(partition)
+            if buffer is None or not self._intake.take_together(some, buffer, now):
+                self._receive_singly(partition, iter(some), now, rewound)
+
+    def _receive_singly(self, partition: int, messages: Iterator[Message], now: float, rewound: set[int]) -> None:
         """Take a partition's messages; one that isn't just the next record is looked at by itself."""
         while True:
             buffer = None if partition in rewound else self._buffers.get(partition)
@@ -219,7 +229,7 @@ class ConsumerService:
         began = self._clock.monotonic()
         manifest, ours = self._flusher.flush(buffer)
         self._uncommitted[buffer.partition] = manifest.end
-        self._buffers[buffer.partition] = PartitionBuffer(buffer.partition, manifest.end)
+        self._buffers[buffer.partition] = PartitionBuffer(buffer.kind, buffer.partition, manifest.end)
         if manifest.end != buffer.next:
             self._consumer.seek(TopicPartition(self._topic, buffer.partition, manifest.end))
         labels, summary, metrics = self._topic, self.summary, self._metrics
@@ -306,7 +316,9 @@ class ConsumerService:
         try:
             for entry in partitions:
                 entry.offset = self._start(entry.partition)
-                self._buffers[entry.partition] = PartitionBuffer(entry.partition, entry.offset)
+                self._buffers[entry.partition] = PartitionBuffer(
+                    self._settings.topic_kind, entry.partition, entry.offset
+                )
         except Exception as error:
             self._callback_error = error
             return

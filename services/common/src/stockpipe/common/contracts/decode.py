@@ -4,9 +4,10 @@ The verdict depends only on the record: "future" is judged against the instant a
 not against the reader's clock, so that every reader, at any time, refuses the same records.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -14,9 +15,10 @@ import msgspec
 from stockpipe.common.contracts import corporate_action, daily_bar, quote
 from stockpipe.common.contracts.corporate_action import CorporateAction
 from stockpipe.common.contracts.daily_bar import DailyBar
+from stockpipe.common.contracts.fields import origins_are_good
 from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.contracts.topics import HEADER_SCHEMA, TopicKind
-from stockpipe.common.times import from_millis, to_text
+from stockpipe.common.times import from_millis, is_instant, to_text
 
 Record = Quote | DailyBar | CorporateAction
 Reason = Literal[
@@ -62,6 +64,18 @@ def _check_quote(record: Quote, appended_ms: int) -> None:
         limit = to_text(from_millis(appended_ms) + FUTURE_TOLERANCE)
         if record.event_time > limit:
             raise Rejected("future_time", f"event_time {record.event_time} is after {limit}, append time + 5 s")
+
+
+_EVENT_TIME = attrgetter("event_time")
+
+
+def _quotes_are_good(records: Sequence[Any], appended_ms: Sequence[int]) -> bool:
+    times = list(map(_EVENT_TIME, records))
+    different = set(times)
+    in_time = max(different) <= _instant_limit(min(appended_ms) // 1000) or all(
+        time <= _instant_limit(millis // 1000) for time, millis in zip(times, appended_ms, strict=True)
+    )
+    return in_time and all(map(is_instant, different)) and origins_are_good(records)
 
 
 def _check_bar(record: DailyBar, appended_ms: int) -> None:
@@ -128,6 +142,36 @@ class RecordDecoder:
             raise Rejected("not_json", str(error)) from None
         check(record, appended_ms)
         return record
+
+    def decode_together(self, values: Sequence[bytes], schema: str, appended_ms: Sequence[int]) -> list[Record] | None:
+        """Return the checked records of messages of one schema, or None: then decode them one by one.
+
+        It takes less than half the time of `decode` for each, and finds the same records good.
+
+        Args:
+            values: the messages' values, at least one, none of them empty.
+            schema: the `schema` header that all of them have.
+            appended_ms: their Kafka timestamps, milliseconds since the epoch.
+        """
+        contract = self._contracts.get(schema)
+        if contract is None or max(map(len, values)) > MAX_VALUE_BYTES:
+            return None
+        decoder, check = contract
+        try:
+            records = list(map(decoder.decode, values))
+            if check is _check_quote:
+                return records if _quotes_are_good(records, appended_ms) else None
+            for record, millis in zip(records, appended_ms, strict=True):
+                check(record, millis)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Rejected):
+            return None
+        return records
+
+
+def common_schema(headers: Iterable[Sequence[tuple[str, bytes | None]]]) -> str | None:
+    """Return the schema that the first header of each of these records tells, as the producer writes them, or None."""
+    first, *others = {each[0] if each else None for each in headers}
+    return None if others or first is None else schema_header([first])
 
 
 def schema_header(headers: Iterable[tuple[str, bytes | None]]) -> str | None:

@@ -6,8 +6,11 @@ together is looked up together: a look-up for each text cost a fifth of the cons
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Literal
+from itertools import starmap
+from operator import attrgetter
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -94,6 +97,17 @@ def origin_fault(
 ) -> str | None:
     """Return the first of these texts that is out of form, by name and value; None if there is none."""
     return _stock_fault(symbol, currency, exchange, source) or _fetch_fault(fetched_at, fetch_id)
+
+
+_STOCK = attrgetter("symbol", "currency", "exchange", "source")
+_FETCH = attrgetter("fetched_at", "fetch_id")
+
+
+def origins_are_good(records: Sequence[Any]) -> bool:
+    """Return whether `origin_fault` finds nothing in any of the records; what they share is looked at once."""
+    return not any(starmap(_stock_fault, set(map(_STOCK, records)))) and not any(
+        starmap(_fetch_fault, set(map(_FETCH, records)))
+    )
 
 
 @lru_cache(maxsize=65_536)

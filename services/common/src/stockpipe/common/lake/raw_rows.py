@@ -85,21 +85,24 @@ _SCHEMAS = {
 }
 
 
-def encode_rows(
-    kind: TopicKind, records: Sequence[Record], partition: int, offsets: Sequence[int], raw_format: RawFormat
-) -> bytes:
-    """Return one raw object's bytes; the same rows always give the same bytes."""
+def raw_table(kind: TopicKind, records: Sequence[Record], partition: int, offsets: Sequence[int]) -> pa.Table:
+    """Return records as raw rows."""
     schema = _SCHEMAS[kind]
     columns: list[Any] = [list(map(attrgetter(name), records)) for name in schema.names[:-2]]
     columns += [[partition] * len(offsets), offsets]
-    table = pa.table(
+    return pa.table(
         [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
     )
+
+
+def encode_rows(rows: pa.Table, raw_format: RawFormat) -> bytes:
+    """Return one raw object's bytes; the same rows always give the same bytes."""
+    whole = rows.combine_chunks()
     buffer = io.BytesIO()
     if raw_format == "csv":
-        pa.csv.write_csv(table, buffer)
+        pa.csv.write_csv(whole, buffer)
     else:
-        pa.parquet.write_table(table, buffer, compression="zstd")
+        pa.parquet.write_table(whole, buffer, compression="zstd")
     return buffer.getvalue()
 
 
