@@ -32,7 +32,7 @@ from stockpipe.consumer.cli import _group_config
 from stockpipe.consumer.dlq import DeadLetters
 from stockpipe.consumer.flush import Flusher
 from stockpipe.consumer.intake import Intake
-from stockpipe.consumer.service import POLL_MESSAGES, POLL_SECONDS, TOGETHER, ConsumerService, _partition
+from stockpipe.consumer.service import POLL_MESSAGES, POLL_SECONDS, TOGETHER, ConsumerService
 from stockpipe.consumer.settings import ConsumerSettings
 from stockpipe.producer.sender import Sender
 from stockpipe.standalone.broker import Broker
@@ -180,7 +180,7 @@ def read(broker: Broker, filled: Filled, take: Callable[[list[Message]], None] |
 
 def _together(messages: list[Message]) -> Iterator[list[Message]]:
     """Yield what the service takes together."""
-    for _partition_number, run in groupby(messages, _partition):
+    for _partition, run in groupby(messages, Message.partition):
         same = list(run)
         for first in range(0, len(same), TOGETHER):
             yield same[first : first + TOGETHER]
@@ -234,7 +234,7 @@ def _take_in(broker: Broker, filled: Filled) -> Run:
 
     def take(messages: list[Message]) -> None:
         for some in _together(messages):
-            buffer = buffers[_partition(some[0])]
+            buffer = buffers[some[0].partition() or 0]
             if not intake.take_together(some, buffer, 0.0):
                 assert intake.take(iter(some), buffer, 0.0) is None
             if buffer.taken >= 50_000:

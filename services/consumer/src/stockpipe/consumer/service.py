@@ -38,10 +38,6 @@ STOP_SECONDS = 20.0
 """How long the last flush may take after SIGTERM."""
 
 
-def _partition(message: Message) -> int:
-    return message.partition() or 0
-
-
 @dataclass
 class Summary:
     """What a run did; printed as JSON in the end."""
@@ -138,8 +134,8 @@ class ConsumerService:
         self._errors.raise_if_fatal()
         now = self._clock.monotonic()
         rewound: set[int] = set()
-        for partition, run in groupby(messages, _partition):
-            self._receive(partition, list(run), now, rewound)
+        for partition, run in groupby(messages, Message.partition):
+            self._receive(partition or 0, list(run), now, rewound)
         if now >= self._lag_at:
             self._lag_at = now + LAG_SECONDS
             self._export_lag()

@@ -47,7 +47,7 @@ class Rejected(Exception):
 
 @lru_cache(maxsize=4096)
 def _instant_limit(second: int) -> str:
-    return to_text(from_millis(second * 1000))
+    return to_text(from_millis(second * 1000) + FUTURE_TOLERANCE)
 
 
 @lru_cache(maxsize=4096)
