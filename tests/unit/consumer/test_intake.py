@@ -39,7 +39,7 @@ bad = st.tuples(good, st.sampled_from(sorted(faults))).map(lambda pair: pair[0] 
 late = good.map(lambda found: found | {"event_time": "2026-11-23T14:30:05.501Z"})
 odd = late.map(msgspec.json.encode) | st.sampled_from([b"", b"{", b"[1]", b"\xff", None])
 SCHEMA = ("schema", b"quote.v1")
-HEADERS = [SCHEMA, ("fetch_id", b"x"), ("request", b"GET a")]
+HEADERS: list[Any] = [SCHEMA, ("fetch_id", b"x"), ("request", b"GET a")]
 headers: st.SearchStrategy[Any] = st.sampled_from(
     [
         [SCHEMA, ("request", b"GET b")],
