@@ -15,7 +15,7 @@ from stockpipe.common.contracts.manifests import ProcessedManifest
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import commit_processed
-from stockpipe.loader.staging import staged_file
+from stockpipe.loader.staging import Incoming
 from support.loading import Site
 from support.processed import NOW, daily_row, manifest_of, write_table
 
@@ -78,7 +78,7 @@ class Loads:
         self._first = write_daily(self._site, "20240514T120000Z-first", symbols, sessions)
         self._newer = write_daily(self._site, "20240514T130000Z-newer", symbols, sessions, NOW - timedelta(minutes=30))
         self._staged = folder / "staged.parquet"
-        with staged_file(self._site.store, self._first, TABLE) as path:
+        with Incoming(self._site.store, self._first).file() as path:
             self._staged.write_bytes(path.read_bytes())
         self._sum = self._expect()
 
