@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, paired, rates, times
+from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, against, paired, rates, times
 from benchmarks.quotes import unique
 from stockpipe.common import calendar
 from stockpipe.common.contracts.manifests import ProcessedManifest
@@ -156,9 +156,7 @@ def load(bench: Bench) -> list[Result]:
     runs["again"], runs["newer"] = map(list, zip(*after[-bench.rounds :], strict=True))
     append = "DuckDB's append of one prepared file"
     results = [
-        Result(
-            "loader", f"first load of a batch: fetch, check, merge, publish / {append}", rates(runs, "first", "append")
-        ),
+        against(runs, "loader", "first", "append", f"first load of a batch: fetch, check, merge, publish / {append}"),
         Result(
             "loader-again", "seconds of the second load of the same batch / of the first", times(runs, "again", "first")
         ),

@@ -10,8 +10,10 @@ from stockpipe.common.contracts.manifests import ProcessedFile, ProcessedManifes
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, DATASETS, REALTIME_STOCK_ANALYTICS
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.lake.processed_rows import BatchDamaged
+from stockpipe.loader import staging
+from stockpipe.loader.load import load_batch
 from stockpipe.loader.staging import Incoming
-from support.loading import Site
+from support.loading import ON_BOTH, Site
 from support.processed import (
     daily_row,
     manifest_of,
@@ -150,3 +152,22 @@ def test_a_staging_folder_that_is_none_is_named(site: Site) -> None:
         Incoming(site.store, manifest, Path("/none/such")).file(),
     ):
         pass
+
+
+@ON_BOTH
+def test_what_was_staged_of_a_damaged_batch_is_never_loaded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "BATCH_ROWS", 1)
+    good = write_batch(site.store, "daily", BATCH, [daily_row(symbol="A")])
+    lost = ProcessedFile(key=KEY, rows=1, bytes=4711)
+    with pytest.raises(BatchDamaged, match="found no object"):
+        site.load(manifest_of("daily", "20240514T160000Z-lost", [*good.files, lost]))
+    assert site.rows(DAILY_STOCK_METRICS) == site.ledger() == []
+    more = write_batch(site.store, "daily", "20240514T170000Z-more", [daily_row(symbol=symbol) for symbol in "BCD"])
+    assert [result.inserted for result in site.load(more, good)] == [3, 1]
+    assert [row["symbol"] for row in site.rows(DAILY_STOCK_METRICS)] == ["A", "B", "C", "D"]
+
+
+def test_duckdb_needs_no_staging_folder(site: Site) -> None:
+    manifest = write_batch(site.store, "daily", BATCH, [daily_row()])
+    with site.warehouse().open() as session:
+        assert load_batch(session, site.store, manifest, site.clock, Path("/none/such")).inserted == 1
