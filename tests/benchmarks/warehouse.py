@@ -8,14 +8,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, paired, rates, times
+from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, against, paired, rates, times
 from benchmarks.quotes import unique
 from stockpipe.common import calendar
 from stockpipe.common.contracts.manifests import ProcessedManifest
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS
 from stockpipe.common.lake import layout
 from stockpipe.common.lake.manifests import commit_processed
-from stockpipe.loader.staging import staged_file
+from stockpipe.loader.staging import Incoming
 from support.loading import Site
 from support.processed import NOW, daily_row, manifest_of, write_table
 
@@ -78,7 +78,7 @@ class Loads:
         self._first = write_daily(self._site, "20240514T120000Z-first", symbols, sessions)
         self._newer = write_daily(self._site, "20240514T130000Z-newer", symbols, sessions, NOW - timedelta(minutes=30))
         self._staged = folder / "staged.parquet"
-        with staged_file(self._site.store, self._first, TABLE) as path:
+        with Incoming(self._site.store, self._first).file() as path:
             self._staged.write_bytes(path.read_bytes())
         self._sum = self._expect()
 
@@ -156,9 +156,7 @@ def load(bench: Bench) -> list[Result]:
     runs["again"], runs["newer"] = map(list, zip(*after[-bench.rounds :], strict=True))
     append = "DuckDB's append of one prepared file"
     results = [
-        Result(
-            "loader", f"first load of a batch: fetch, check, merge, publish / {append}", rates(runs, "first", "append")
-        ),
+        against(runs, "loader", "first", "append", f"first load of a batch: fetch, check, merge, publish / {append}"),
         Result(
             "loader-again", "seconds of the second load of the same batch / of the first", times(runs, "again", "first")
         ),

@@ -10,8 +10,10 @@ from stockpipe.common.contracts.manifests import ProcessedFile, ProcessedManifes
 from stockpipe.common.contracts.tables import DAILY_STOCK_METRICS, DATASETS, REALTIME_STOCK_ANALYTICS
 from stockpipe.common.errors import ConfigError
 from stockpipe.common.lake.processed_rows import BatchDamaged
-from stockpipe.loader.staging import staged_file
-from support.loading import Site
+from stockpipe.loader import staging
+from stockpipe.loader.load import load_batch
+from stockpipe.loader.staging import Incoming
+from support.loading import ON_BOTH, Site
 from support.processed import (
     daily_row,
     manifest_of,
@@ -27,7 +29,7 @@ BATCH = "20240514T150000Z-daily"
 
 def staged(site: Site, manifest: ProcessedManifest) -> pa.Table:
     table = DATASETS[manifest.dataset].table
-    with staged_file(site.store, manifest, table, site.folder) as path:
+    with Incoming(site.store, manifest, site.folder).file() as path:
         found = pq.read_table(path)
     assert found.schema.equals(pa.schema([field.with_nullable(True) for field in table.arrow_schema]))
     assert not path.parent.exists()
@@ -138,7 +140,7 @@ def test_a_damaged_page_is_named(site: Site) -> None:
 
 def test_many_small_files_become_few_row_groups(site: Site) -> None:
     manifest = write_batch(site.store, "daily", BATCH, [daily_row(symbol=f"S{number}") for number in range(40)])
-    with staged_file(site.store, manifest, DAILY_STOCK_METRICS) as path:
+    with Incoming(site.store, manifest).file() as path:
         assert pq.read_metadata(path).num_row_groups == 1
         assert pq.read_metadata(path).num_rows == 40
 
@@ -147,6 +149,25 @@ def test_a_staging_folder_that_is_none_is_named(site: Site) -> None:
     manifest = write_batch(site.store, "daily", BATCH, [daily_row()])
     with (
         pytest.raises(ConfigError, match="STAGING_FOLDER='/none/such'"),
-        staged_file(site.store, manifest, DAILY_STOCK_METRICS, Path("/none/such")),
+        Incoming(site.store, manifest, Path("/none/such")).file(),
     ):
         pass
+
+
+@ON_BOTH
+def test_what_was_staged_of_a_damaged_batch_is_never_loaded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "BATCH_ROWS", 1)
+    good = write_batch(site.store, "daily", BATCH, [daily_row(symbol="A")])
+    lost = ProcessedFile(key=KEY, rows=1, bytes=4711)
+    with pytest.raises(BatchDamaged, match="found no object"):
+        site.load(manifest_of("daily", "20240514T160000Z-lost", [*good.files, lost]))
+    assert site.rows(DAILY_STOCK_METRICS) == site.ledger() == []
+    more = write_batch(site.store, "daily", "20240514T170000Z-more", [daily_row(symbol=symbol) for symbol in "BCD"])
+    assert [result.inserted for result in site.load(more, good)] == [3, 1]
+    assert [row["symbol"] for row in site.rows(DAILY_STOCK_METRICS)] == ["A", "B", "C", "D"]
+
+
+def test_duckdb_needs_no_staging_folder(site: Site) -> None:
+    manifest = write_batch(site.store, "daily", BATCH, [daily_row()])
+    with site.warehouse().open() as session:
+        assert load_batch(session, site.store, manifest, site.clock, Path("/none/such")).inserted == 1

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -14,6 +13,7 @@ from stockpipe.common.contracts.tables import ColumnType, Table
 from stockpipe.common.errors import ConfigError, PipelineError
 from stockpipe.common.warehouse.duckdb_file import CATALOG, DuckDBFile, attach, duckdb_file, reason
 from stockpipe.loader.duckdb_snapshot import is_current, publish
+from stockpipe.loader.staging import Incoming
 from stockpipe.loader.warehouse import STAGED, Merged, Session, Value, WarehouseUnavailable, bind
 
 _NATIVE: dict[ColumnType, str] = {
@@ -150,12 +150,13 @@ class DuckDBSession:
         with _translated():
             return self._connection.execute(statement, values).fetchall()
 
-    def stage(self, table: Table, parquet: Path) -> None:
-        columns = ", ".join(table.column_names)
-        self.execute(
-            f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT {columns} FROM read_parquet(:path)",
-            {"path": str(parquet)},
-        )
+    def stage(self, batch: Incoming) -> None:
+        """Insert piece by piece: what doesn't fit into DuckDB's memory limit goes to the folder for spilling."""
+        columns = ", ".join(f"{column.name} {_NATIVE[column.type]}" for column in batch.table.columns)
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} ({columns})")
+        for piece in batch.pieces():
+            with _translated():
+                self._connection.from_arrow(piece).insert_into(STAGED)
 
     def merge(self, table: Table, sql: str, parameters: Mapping[str, Value] | None = None) -> Merged:
         """Tell inserted from updated by the rows the table gained: MERGE itself reports only their sum."""

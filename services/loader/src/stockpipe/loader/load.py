@@ -1,6 +1,6 @@
 """Loads one batch: the order of steps that makes a load safe to repeat, the same for every dialect.
 
-    stage the files → check them → one transaction { record the batch, merge, write results and counts, look again }
+    stage the rows → check them → one transaction { record the batch, merge, write results and counts, look again }
 
 A crash before COMMIT leaves nothing but a temporary table, which ends with the connection. After COMMIT the batch is
 recorded, so a repetition finds it and stops.
@@ -25,7 +25,7 @@ from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.warehouse.ledger import loaded_batches
 from stockpipe.loader.checks import ChecksFailed, Result, run_checks
 from stockpipe.loader.quality import read_results, write_results
-from stockpipe.loader.staging import staged_file
+from stockpipe.loader.staging import Incoming
 from stockpipe.loader.tables import sql_of
 from stockpipe.loader.warehouse import Session, Value
 
@@ -77,8 +77,7 @@ def load_batch(
     session.use(table.database)
     if earlier := _recorded(session, manifest):
         return earlier
-    with staged_file(store, manifest, table, scratch) as path:
-        session.stage(table, path)
+    session.stage(Incoming(store, manifest, scratch))
     results = _checked(session, manifest, clock)
     try:
         with session.transaction():

@@ -27,7 +27,7 @@ class CheckConnectionSettings(LoaderWarehouseSettings):
 class _StagingSettings(LakeSettings, LoaderWarehouseSettings):
     staging_folder: Path | None = Field(
         None,
-        description="Folder for one batch's rows on their way to the warehouse; default: the system's temporary one",
+        description="Folder for one batch's rows on their way to Snowflake; default: the system's temporary one",
     )
 
 

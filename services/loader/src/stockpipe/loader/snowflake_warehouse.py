@@ -19,6 +19,7 @@ from stockpipe.common.errors import ConfigError, PipelineError
 from stockpipe.common.warehouse.snowflake_errors import translated
 from stockpipe.common.warehouse.snowflake_login import log_in, query_tag
 from stockpipe.loader.settings import LoaderWarehouseSettings
+from stockpipe.loader.staging import Incoming
 from stockpipe.loader.warehouse import STAGED, Merged, Session, Value, WarehouseUnavailable, bind
 
 _NATIVE: dict[ColumnType, str] = {
@@ -118,12 +119,14 @@ class SnowflakeSession:
             cursor.execute(statement, [values[name] for name in order], _statement_params=tag)
             return [tuple(row) for row in cursor.fetchall()]
 
-    def stage(self, table: Table, parquet: Path) -> None:
+    def stage(self, batch: Incoming) -> None:
+        table = batch.table
         stage = f"{self._stage_database or self._database}.{self._schema}.LOADER_STAGE"
-        folder = f"@{stage}/{parquet.stem}/"
         columns = [(column.name, _NATIVE[column.type]) for column in table.columns]
-        self.execute(f"CREATE TEMPORARY STAGE IF NOT EXISTS {stage}")
-        self.execute(f"PUT '{_file_url(parquet)}' {folder} AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
+        with batch.file() as parquet:
+            folder = f"@{stage}/{parquet.stem}/"
+            self.execute(f"CREATE TEMPORARY STAGE IF NOT EXISTS {stage}")
+            self.execute(f"PUT '{_file_url(parquet)}' {folder} AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
         nullable = ", ".join(f"{name} {type_}" for name, type_ in columns)
         self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {STAGED} ({nullable})")
         self.execute(

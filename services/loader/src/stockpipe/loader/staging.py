@@ -1,7 +1,8 @@
-"""Fetches the files of a batch and rewrites them as one local Parquet file with the columns of its table."""
+"""The rows of a batch on their way to the warehouse: in pieces, or as one local Parquet file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -9,56 +10,77 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stockpipe.common.contracts.manifests import ProcessedManifest
-from stockpipe.common.contracts.tables import Table
+from stockpipe.common.contracts.tables import DATASETS, Table
 from stockpipe.common.errors import ConfigError, Unavailable
 from stockpipe.common.lake.batch_rows import BatchRows
 from stockpipe.common.lake.processed_rows import BATCH_ROWS, BatchDamaged, file_schema
 from stockpipe.common.lake.store import ObjectStore
 
 
-@contextmanager
-def staged_file(
-    store: ObjectStore, manifest: ProcessedManifest, table: Table, scratch: Path | None = None
-) -> Iterator[Path]:
-    """Give one Parquet file with all rows of the batch and exactly the columns of `table`; removed at the end.
+@dataclass(frozen=True)
+class Incoming:
+    """A batch in the lake; `scratch` is where its file is made, by default the system's folder for temporary files."""
 
-    `scratch` is the folder it is made in, by default the system's for temporary files. Memory stays bounded by the
-    largest single file of the batch. Columns are nullable here even where the table's aren't: the checks report nulls.
+    store: ObjectStore
+    manifest: ProcessedManifest
+    scratch: Path | None = None
 
-    Raises:
-        BatchDamaged: a file is missing, has another size or row count, can't be read or lacks a required column.
-        ConfigError: the scratch folder can't be written.
-        Unavailable: the scratch folder is full.
-    """
-    try:
-        folder = TemporaryDirectory(prefix="stockpipe-loader-", dir=scratch)
-    except OSError as error:
-        raise ConfigError(f"STAGING_FOLDER={str(scratch or gettempdir())!r}: {error.strerror}") from error
-    with folder:
-        path = Path(folder.name) / f"{manifest.batch_id}.parquet"
-        rows = _write(path, store, manifest, table)
-        if rows != manifest.rows_out:
+    @property
+    def table(self) -> Table:
+        """Return the table that the batch is for."""
+        return DATASETS[self.manifest.dataset].table
+
+    def pieces(self) -> Iterator[pa.Table]:
+        """Yield all rows, with exactly the columns of the table, in pieces of at least BATCH_ROWS but for the last.
+
+        Memory is bounded by a piece and the largest file. Columns are nullable here even where the table's aren't: the
+        checks report nulls.
+
+        Raises:
+            BatchDamaged: a file is missing, has another size or row count, can't be read or lacks a required column;
+                or at the end, the rows aren't as many as the manifest says.
+        """
+        schema = file_schema(self.table)
+        rows = given = 0
+        waiting: list[pa.RecordBatch] = []
+        for batch in BatchRows(self.store, self.manifest.dataset).read(self.manifest):
+            rows += batch.num_rows
+            waiting.append(batch)
+            if rows - given >= BATCH_ROWS:
+                yield pa.Table.from_batches(waiting, schema).combine_chunks()
+                waiting, given = [], rows
+        if waiting:
+            yield pa.Table.from_batches(waiting, schema).combine_chunks()
+        if rows != self.manifest.rows_out:
             raise BatchDamaged(
-                f"batch {manifest.batch_id} of {manifest.dataset}: manifest expects {manifest.rows_out} rows in all, "
-                f"its files list {rows}"
+                f"batch {self.manifest.batch_id} of {self.manifest.dataset}: manifest expects {self.manifest.rows_out} "
+                f"rows in all, its files list {rows}"
             )
-        yield path
 
+    @contextmanager
+    def file(self) -> Iterator[Path]:
+        """Give one Parquet file with what `pieces` yields; removed at the end.
 
-def _write(path: Path, store: ObjectStore, manifest: ProcessedManifest, table: Table) -> int:
-    schema = file_schema(table)
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    rows = written = 0
-    waiting: list[pa.RecordBatch] = []
-    try:
-        with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=texts) as writer:
-            for batch in BatchRows(store, manifest.dataset).read(manifest):
-                rows += batch.num_rows
-                waiting.append(batch)
-                if rows - written >= BATCH_ROWS:
-                    writer.write_table(pa.Table.from_batches(waiting, schema))
-                    waiting, written = [], rows
-            writer.write_table(pa.Table.from_batches(waiting, schema))
-    except OSError as error:
-        raise Unavailable(f"staging file {path}: {error.strerror or error}; free space or mend the disk") from error
-    return rows
+        Raises:
+            BatchDamaged: as `pieces`.
+            ConfigError: the scratch folder can't be written.
+            Unavailable: the scratch folder is full.
+        """
+        try:
+            folder = TemporaryDirectory(prefix="stockpipe-loader-", dir=self.scratch)
+        except OSError as error:
+            raise ConfigError(f"STAGING_FOLDER={str(self.scratch or gettempdir())!r}: {error.strerror}") from error
+        with folder:
+            path = Path(folder.name) / f"{self.manifest.batch_id}.parquet"
+            self._write(path)
+            yield path
+
+    def _write(self, path: Path) -> None:
+        schema = file_schema(self.table)
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        try:
+            with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=texts) as writer:
+                for piece in self.pieces():
+                    writer.write_table(piece)
+        except OSError as error:
+            raise Unavailable(f"staging file {path}: {error.strerror or error}; free space or mend the disk") from error

@@ -1,6 +1,6 @@
 """What the loader asks of a warehouse; each dialect implements it in a module of its own.
 
-A dialect knows how to connect, to stage a Parquet file and to merge. The order of a load, which is what makes it
+A dialect knows how to connect, to stage a batch and to merge. The order of a load, which is what makes it
 safe, is in `load.py` and the same for all.
 """
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from stockpipe.common.contracts.tables import ColumnType, Table
 from stockpipe.common.errors import Unavailable
+from stockpipe.loader.staging import Incoming
 
 Value = str | int | datetime
 """A parameter of a statement; a datetime is UTC without a zone, as in the tables."""
@@ -80,8 +80,12 @@ class Session(Protocol):
         """
         ...
 
-    def stage(self, table: Table, parquet: Path) -> None:
-        """Make BATCH_IN anew from a local Parquet file that has the columns of `table`. Not inside a transaction."""
+    def stage(self, batch: Incoming) -> None:
+        """Make BATCH_IN anew from the rows of the batch. Not inside a transaction.
+
+        Raises:
+            BatchDamaged: the files aren't what the manifest says; BATCH_IN may hold some of the rows.
+        """
         ...
 
     def merge(self, table: Table, sql: str, parameters: Mapping[str, Value] | None = None) -> Merged:

@@ -42,7 +42,8 @@ def read_file(store: ObjectStore, file: ProcessedFile, table: Table) -> Iterator
         present = [name for name in schema.names if name in of_file]
         filled = {} if "symbol" in present else _from_path(file.key)
         _refuse_missing(file.key, table, {*present, *filled})
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present):
+        # Arrow's threads cost a batch of many small files more than they give.
+        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=present, use_threads=False):
             yield _conformed(batch, schema, filled, file.key)
     except (pa.ArrowException, OSError) as error:
         raise BatchDamaged(f"{file.key}: not a readable Parquet file: {error}") from error
@@ -71,13 +72,14 @@ def _refuse_missing(key: str, table: Table, present: set[str]) -> None:
 
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema, filled: dict[str, str], key: str) -> pa.RecordBatch:
     columns = []
+    names = set(batch.schema.names)
     for field in schema:
         if field.name in filled:
             columns.append(pa.repeat(pa.scalar(filled[field.name], field.type), batch.num_rows))
-        elif field.name in batch.schema.names:
+        elif field.name in names:
             found = batch.column(field.name)
             try:
-                columns.append(found.cast(field.type))
+                columns.append(found if found.type == field.type else found.cast(field.type))
             except pa.ArrowException as error:
                 raise BatchDamaged(
                     f"{key}: column {field.name}: expected {field.type}, found {found.type}: {error}"
