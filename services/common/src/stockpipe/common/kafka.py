@@ -31,7 +31,9 @@ _CONSUMER: dict[str, Any] = {
     # how long fetching stops once the queue is full; the default of 1000 ms costs two thirds of the rate
     "fetch.queue.backoff.ms": 20,
     "fetch.wait.max.ms": 100,
-    "queued.max.messages.kbytes": 32_768,
+    # what waits in the client is most of a consumer's memory: each fetched partition brings up to so much, compressed
+    "fetch.message.max.bytes": 524_288,
+    "queued.max.messages.kbytes": 16_384,
 }
 _PRODUCER: dict[str, Any] = {
     "enable.idempotence": True,
