@@ -87,6 +87,13 @@ def test_the_confs_follow_the_settings() -> None:
     assert not [name for name in confs if "s3a" in name]
 
 
+def test_a_folder_is_written_without_a_process_for_each_file(spark: SparkSession, tmp_path: Path) -> None:
+    gateway: Any = spark.sparkContext._gateway
+    context: Any = spark.sparkContext._jsc
+    files = gateway.jvm.org.apache.hadoop.fs.Path(tmp_path.as_uri()).getFileSystem(context.hadoopConfiguration())
+    assert files.getClass().getSimpleName() == "BareLocalFileSystem", "Hadoop's own starts chmod"
+
+
 def test_a_bucket_gets_its_confs_and_no_conf_tells_a_credential() -> None:
     settings = bucket_settings(minio_endpoint="minio:9000", minio_region="eu-west-3")
     confs = session_confs(settings, Bucket.of(settings))
