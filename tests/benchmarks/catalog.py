@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from benchmarks import freshness, growth, kafka_paths, others, spark, warehouse
+from benchmarks import codec, freshness, growth, kafka_paths, others, spark, warehouse
 from benchmarks.harness import Bench, Result
 
 BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
+    "codec": codec.codec,
     "producer": kafka_paths.produce,
     "consumer": kafka_paths.consume,
     "peers": others.peers,
@@ -16,5 +17,5 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
     "memory": growth.memory,
     "freshness": freshness.freshness,
 }
-QUICK = ("producer", "consumer", "peers")
+QUICK = ("codec", "producer", "consumer", "peers")
 """What CI runs. Of few rows the loader and Spark cost what their start costs, which says nothing about more rows."""
