@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from benchmarks import codec, freshness, growth, kafka_paths, others, spark, warehouse
+from benchmarks import codec, freshness, growth, kafka_paths, others, settings_traps, spark, warehouse
 from benchmarks.harness import Bench, Result
 
 BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
     "codec": codec.codec,
     "producer": kafka_paths.produce,
     "consumer": kafka_paths.consume,
+    "config-trap": settings_traps.traps,
     "peers": others.peers,
     "loader": warehouse.load,
     "spark-daily": spark.daily,
