@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks import codec, freshness, growth, kafka_paths, others, settings_traps, spark, warehouse
+from benchmarks import codec, commits, freshness, growth, kafka_paths, others, settings_traps, sinks, spark, warehouse
 from benchmarks.harness import Bench, Result
 
 BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
@@ -10,6 +10,8 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
     "producer": kafka_paths.produce,
     "consumer": kafka_paths.consume,
     "config-trap": settings_traps.traps,
+    "commit-cost": commits.cost,
+    "sinks": sinks.sinks,
     "peers": others.peers,
     "loader": warehouse.load,
     "spark-daily": spark.daily,
