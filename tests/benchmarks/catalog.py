@@ -2,7 +2,19 @@
 
 from collections.abc import Callable
 
-from benchmarks import codec, commits, freshness, growth, kafka_paths, others, settings_traps, sinks, spark, warehouse
+from benchmarks import (
+    codec,
+    commits,
+    freshness,
+    growth,
+    kafka_paths,
+    others,
+    recovery,
+    settings_traps,
+    sinks,
+    spark,
+    warehouse,
+)
 from benchmarks.harness import Bench, Result
 
 BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
@@ -12,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Result]]] = {
     "config-trap": settings_traps.traps,
     "commit-cost": commits.cost,
     "sinks": sinks.sinks,
+    "recovery": recovery.recovery,
     "peers": others.peers,
     "loader": warehouse.load,
     "spark-daily": spark.daily,
