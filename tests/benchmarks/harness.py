@@ -16,7 +16,7 @@ from typing import Any
 from stockpipe.common.service import collect_rarely
 from stockpipe.standalone.broker import Broker, running_broker
 
-PACKAGES = ("confluent-kafka", "msgspec", "pyarrow", "duckdb", "pyspark")
+PACKAGES = ("confluent-kafka", "msgspec", "orjson", "pydantic", "pyarrow", "duckdb", "pyspark")
 GATE = 0.5
 """The part of a target that fails a run; the figures themselves are for people."""
 

@@ -256,7 +256,13 @@ class NullStore(MemoryStore):
 
 
 def land(
-    broker: Broker, filled: Filled, store: ObjectStore, *, observed: bool = True, raw_format: RawFormat = "csv"
+    broker: Broker,
+    filled: Filled,
+    store: ObjectStore,
+    *,
+    observed: bool = True,
+    raw_format: RawFormat = "csv",
+    client: Callable[[Consumer], Timed] = Timed,
 ) -> Run:
     """Run the consumer's own service to the end of the topic: metrics served, logs written, DLQ on."""
     settings = settings_for(broker, filled.topic, raw_format)
@@ -268,7 +274,7 @@ def land(
     if observed:
         serve_metrics(registry, free_ports(1)[0], clock)
     plain, errors = new_consumer(settings, log, group, **_group_config(settings))
-    consumer = Timed(plain)
+    consumer = client(plain)
     flusher = Flusher(
         store, DeadLetters(settings, log, filled.topic), clock, filled.topic, "realtime", raw_format, writer="benchmark"
     )

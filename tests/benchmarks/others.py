@@ -18,14 +18,17 @@ from stockpipe.standalone.broker import Broker
 
 PEERS = paths.ROOT / ".venv-peers/bin/python"
 PROGRAMS = Path(__file__).parent / "peers"
+PEER_SECONDS = 300.0
+"""A peer that isn't done by then hangs."""
 
 
 def _program(bench: Bench, filled: Filled, name: str, versions: dict[str, str]) -> Run:
     folder = bench.folder / unique(name)
     folder.mkdir()
     command = [str(PEERS), str(PROGRAMS / f"{name}.py"), bench.broker.bootstrap, filled.topic, str(filled.count)]
+    command.append(str(folder))
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    done = subprocess.run([*command, str(folder)], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PEER_SECONDS)
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout.splitlines()[-1])
     versions[name] = said["version"]
@@ -61,7 +64,7 @@ def _csv_loop(broker: Broker, filled: Filled, folder: Path) -> Run:
 
 
 def peers(bench: Bench) -> list[Result]:
-    """The whole service against Quix Streams' CSV sink, bytewax that decodes only, and a loop of json and csv."""
+    """The service against Quix Streams' CSV sink, bytewax and Faust that decode only, and a loop of json and csv."""
     filled = fill(bench.broker, "peers", bench.size(300_000, 100_000), bad_every=0)
     lakes, versions = Lakes(bench, filled), dict[str, str]()
     sides: dict[str, Side] = {
@@ -73,6 +76,8 @@ def peers(bench: Bench) -> list[Result]:
         sides["quix"] = lambda: _program(bench, filled, "quix", versions)
         if not bench.quick:
             sides["bytewax"] = lambda: _program(bench, filled, "bytewax_json", versions)
+            fewer = fill(bench.broker, "peers-few", 30_000, bad_every=0)
+            sides["faust"] = lambda: _program(bench, fewer, "faust_json", versions)
     with rarely_collected():
         runs = paired(sides, bench.rounds)
     results = []
@@ -82,10 +87,13 @@ def peers(bench: Bench) -> list[Result]:
     if "bytewax" in runs:
         says = "the whole service / bytewax that decodes JSON, writes and commits nothing"
         results.append(Result("consumer-bytewax", says, rates(runs, "service", "bytewax")))
+    if "faust" in runs:
+        says = "the whole service / Faust that decodes a tenth of the JSON, writes nothing"
+        results.append(Result("consumer-faust", says, rates(runs, "service", "faust")))
     says = "the whole service / json.loads and csv.DictWriter with the client's defaults"
     results.append(Result("consumer-loop", says, rates(runs, "service", "json+csv")))
     results[0].raw = runs
     results[0].notes = {"versions": {**versions, "confluent-kafka": importlib.metadata.version("confluent-kafka")}}
     if not PEERS.exists():
-        results[0].notes["left out"] = "Quix Streams and bytewax: `make .venv-peers` installs them"
+        results[0].notes["left out"] = "Quix Streams, bytewax and Faust: `make .venv-peers` installs them"
     return results
