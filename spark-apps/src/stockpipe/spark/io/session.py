@@ -18,6 +18,8 @@ _DEFAULTS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # Java doesn't compile methods above 8,000 bytes of byte code; Spark's own limit lets them run interpreted
     "spark.sql.codegen.hugeMethodLimit": "8000",
+    # it notes the Python line of every column, which is a third of the time that a long plan takes to build
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
     # a raw object is a small file: a listing task for each costs more than the listing
