@@ -24,6 +24,7 @@ from stockpipe.common.contracts.fields import (
 )
 from stockpipe.common.contracts.quote import SCHEMA
 from stockpipe.common.times import from_millis, from_text, is_instant, to_text
+from stockpipe.consumer.service import TOGETHER
 from support.records import as_dict, quote
 
 Decode = Callable[[bytes, str, int], Any]
@@ -164,8 +165,9 @@ def codec(bench: Bench) -> list[Result]:
         (msgspec.json.encode(record), int(from_text(record.fetched_at).timestamp() * 1000))
         for record in quotes(bench.size(200_000, 20_000))
     ]
+    decoder = RecordDecoder("realtime")
     decoders: dict[str, Decode] = {
-        "decoder": RecordDecoder("realtime").decode,
+        "one by one": decoder.decode,
         "orjson": by_hand,
         "pydantic": by_pydantic,
     }
@@ -179,13 +181,22 @@ def codec(bench: Bench) -> list[Result]:
 
         return run
 
+    pieces = [records[first : first + TOGETHER] for first in range(0, len(records), TOGETHER)]
+    columns = [([value for value, _at in piece], [at for _value, at in piece]) for piece in pieces]
+
+    def together() -> Run:
+        watch = Stopwatch()
+        for values, times in columns:
+            assert decoder.decode_together(values, SCHEMA, times) is not None
+        return watch.run(len(records))
+
     for decode in decoders.values():
         _check(decode, records)
     with rarely_collected():
-        runs = paired({name: side(decode) for name, decode in decoders.items()}, bench.rounds)
+        runs = paired({"together": together, **{name: side(each) for name, each in decoders.items()}}, bench.rounds)
     results = [
-        against(runs, "codec-orjson", "decoder", "orjson", "the service's decode and check / orjson, checks by hand"),
-        against(runs, "codec-pydantic", "decoder", "pydantic", "the service's decode and check / a pydantic model"),
+        against(runs, "codec-orjson", "together", "orjson", "the service's decode and check / orjson, checks by hand"),
+        against(runs, "codec-pydantic", "together", "pydantic", "the service's decode and check / a pydantic model"),
     ]
     results[0].raw = runs
     return results

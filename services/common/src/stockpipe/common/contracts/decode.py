@@ -146,7 +146,7 @@ class RecordDecoder:
     def decode_together(self, values: Sequence[bytes], schema: str, appended_ms: Sequence[int]) -> list[Record] | None:
         """Return the checked records of messages of one schema, or None: then decode them one by one.
 
-        It takes less than half the time of `decode` for each, and finds the same records good.
+        It takes two thirds of the time of `decode` for each, and finds the same records good.
 
         Args:
             values: the messages' values, at least one, none of them empty.
