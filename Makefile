@@ -55,7 +55,7 @@ chaos: $(VENV)/.dev servers ## Seeded random faults on the running pipeline, 50 
 soak: $(VENV)/.dev ## Consumer and producer for 10 minutes at half of the highest rate: make soak SECONDS=600
 	@$(BIN)/pytest tests/chaos/soak.py --soak-seconds $(SECONDS)
 
-bench: $(VENV)/.dev $(PEERS) ## Ratios to reference programs in the same run: make bench BENCH="producer peers --quick" (all: 20 min and more)
+bench: $(VENV)/.dev $(PEERS) ## Ratios to reference programs in the same run: make bench BENCH="producer peers --quick" (all: most of an hour)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH)
 	@[ -n "$(BENCH)" ] || $(BIN)/pytest -s tests/benchmarks/test_api_load.py
 
