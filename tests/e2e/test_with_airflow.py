@@ -5,6 +5,7 @@ Needs the image stockpipe/airflow beside the others: make image-airflow.
 
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ class DagRun:
         secured = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
         container = {
             "name": AIRFLOW,
-            "image": "stockpipe/airflow:0.1.0",
+            "image": f"stockpipe/airflow:{version('stockpipe-common')}",
             "args": ["bash", "-c", SCRIPT],
             "env": [{"name": key, "value": value} for key, value in environment.items()],
             "envFrom": [{"secretRef": {"name": "airflow-connections"}}],
