@@ -49,7 +49,7 @@ def test_the_dashboard_follows_the_running_pipeline(address: str) -> None:
     with launched() as browser, watched(browser, address) as seen:
         page = seen.page
         seen.open("#/MSFT")
-        expect(page.locator(".symbol-name")).to_have_text(["AAPL", "FB", "GOOG", "IBM", "MSFT"], timeout=90_000)
+        expect(page.locator(".symbol-name")).to_have_text(["AAPL", "FB", "GOOG", "IBM", "MSFT"], timeout=300_000)
         expect(page.locator("#live")).to_have_text("Live")
         price = page.locator("#price")
 
@@ -65,7 +65,7 @@ def test_the_dashboard_follows_the_running_pipeline(address: str) -> None:
         await_a_new_price()
         real = sample_rows()["MSFT"][-1]
         legend = page.locator("#legend")
-        expect(legend).to_contain_text(f"O {float(real['Open']):.2f}", timeout=90_000)
+        expect(legend).to_contain_text(f"O {float(real['Open']):.2f}", timeout=300_000)
         expect(legend).to_contain_text(f"C {float(real['Close']):.2f}")
 
         killed = api_process(address)
