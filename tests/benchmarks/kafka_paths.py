@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, cast
@@ -17,6 +17,7 @@ from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, against, p
 from benchmarks.quotes import PARTITIONS, Filled, fill, quotes, settings_of, unique
 from stockpipe.common.clock import SystemClock
 from stockpipe.common.contracts.decode import Record, RecordDecoder, Rejected, common_schema, schema_header
+from stockpipe.common.contracts.quote import Quote
 from stockpipe.common.health import WatchedClock
 from stockpipe.common.kafka import HeaderList, append_times_ms, end_offsets, group_reader, header_lists, new_consumer
 from stockpipe.common.lake.folder import FolderStore
@@ -70,6 +71,17 @@ def _ends(broker: Broker, topic: str) -> int:
 # Producer
 
 
+def send(sender: Sender, records: Sequence[Quote]) -> Run:
+    """Send the records as the producer does, 200 a request, to the last acknowledgement."""
+    watch = Stopwatch()
+    for number, record in enumerate(records):
+        sender.send(record, "sample 1m S000..S199")
+        if number % 200 == 0:
+            sender.poll()
+    sender.flush()
+    return watch.run(len(records))
+
+
 def produce(bench: Bench) -> list[Result]:
     """The producer's Sender, to the last acknowledgement, against librdkafka with bytes made before."""
     count = bench.size(500_000, 100_000)
@@ -95,16 +107,7 @@ def produce(bench: Bench) -> list[Result]:
         assert producer.flush(60) == 0
         return watch.run(count)
 
-    def service() -> Run:
-        watch = Stopwatch()
-        for number, record in enumerate(records):
-            sender.send(record, "sample 1m S000..S199")
-            if number % 200 == 0:
-                sender.poll()
-        sender.flush()
-        return watch.run(count)
-
-    runs = paired({"raw": raw, "sender": service}, bench.rounds)
+    runs = paired({"raw": raw, "sender": lambda: send(sender, records)}, bench.rounds)
     passes = bench.rounds + 1
     assert _ends(broker, "raw") == _ends(broker, "sent") == count * passes
     says = "Sender.send to the last acknowledgement / librdkafka with bytes encoded before"

@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
 
 from benchmarks.harness import Bench, Result, Run, Stopwatch, Target, against, paired, rarely_collected
-from benchmarks.kafka_paths import Timed, read, topic_of
+from benchmarks.kafka_paths import Timed, read, send, topic_of
 from benchmarks.quotes import PARTITIONS, Filled, quotes, settings_of, unique
 from stockpipe.common.metrics import ProducerMetrics
 from stockpipe.consumer.service import POLL_MESSAGES, POLL_SECONDS
@@ -61,16 +61,7 @@ def _producer(bench: Bench) -> Result:
             assert producer.flush(60) == 0
         return watch.run(len(few))
 
-    def service() -> Run:
-        watch = Stopwatch()
-        for number, record in enumerate(records):
-            sender.send(record, "sample 1m S000..S199")
-            if number % 200 == 0:
-                sender.poll()
-        sender.flush()
-        return watch.run(len(records))
-
-    runs = paired({"flush per message": flushed, "sender": service}, bench.rounds)
+    runs = paired({"flush per message": flushed, "sender": lambda: send(sender, records)}, bench.rounds)
     for topic, count in {"trap-flushed": len(few), "trap-sent": len(records)}.items():
         kept = sum(end_offset(broker, topic, partition) for partition in range(PARTITIONS))
         assert kept == count * (bench.rounds + 1)
