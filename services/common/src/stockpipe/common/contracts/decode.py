@@ -101,10 +101,25 @@ def _reason(error: msgspec.ValidationError) -> Reason:
 
 
 Check = Callable[[Any, int], None]
-_CONTRACTS: dict[TopicKind, dict[str, tuple[msgspec.json.Decoder[Any], Check]]] = {
-    "realtime": {quote.SCHEMA: (msgspec.json.Decoder(Quote), _check_quote)},
-    "batch": {daily_bar.SCHEMA: (msgspec.json.Decoder(DailyBar), _check_bar)},
-    "actions": {corporate_action.SCHEMA: (msgspec.json.Decoder(CorporateAction), _check_action)},
+AreGood = Callable[[Sequence[Any], Sequence[int]], bool]
+
+
+def _each(check: Check) -> AreGood:
+    def are_good(records: Sequence[Any], appended_ms: Sequence[int]) -> bool:
+        try:
+            for record, millis in zip(records, appended_ms, strict=True):
+                check(record, millis)
+        except Rejected:
+            return False
+        return True
+
+    return are_good
+
+
+_CONTRACTS: dict[TopicKind, dict[str, tuple[msgspec.json.Decoder[Any], Check, AreGood]]] = {
+    "realtime": {quote.SCHEMA: (msgspec.json.Decoder(Quote), _check_quote, _quotes_are_good)},
+    "batch": {daily_bar.SCHEMA: (msgspec.json.Decoder(DailyBar), _check_bar, _each(_check_bar))},
+    "actions": {corporate_action.SCHEMA: (msgspec.json.Decoder(CorporateAction), _check_action, _each(_check_action))},
 }
 
 
@@ -133,7 +148,7 @@ class RecordDecoder:
         if contract is None:
             known = ", ".join(self._contracts)
             raise Rejected("unknown_schema", f"header {HEADER_SCHEMA}={schema!r}, this topic carries {known}")
-        decoder, check = contract
+        decoder, check, _are_good = contract
         try:
             record: Record = decoder.decode(value)
         except msgspec.ValidationError as error:
@@ -156,16 +171,12 @@ class RecordDecoder:
         contract = self._contracts.get(schema)
         if contract is None or max(map(len, values)) > MAX_VALUE_BYTES:
             return None
-        decoder, check = contract
+        decoder, _check, are_good = contract
         try:
             records = list(map(decoder.decode, values))
-            if check is _check_quote:
-                return records if _quotes_are_good(records, appended_ms) else None
-            for record, millis in zip(records, appended_ms, strict=True):
-                check(record, millis)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Rejected):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        return records
+        return records if are_good(records, appended_ms) else None
 
 
 def common_schema(headers: Iterable[Sequence[tuple[str, bytes | None]]]) -> str | None:
