@@ -1,6 +1,7 @@
 """The rows of a batch on their way to the warehouse: in pieces, or as one local Parquet file."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +34,21 @@ class Incoming:
     def pieces(self) -> Iterator[pa.Table]:
         """Yield all rows, with exactly the columns of the table, in pieces of at least BATCH_ROWS but for the last.
 
-        Memory is bounded by a piece and the largest file. Columns are nullable here even where the table's aren't: the
-        checks report nulls.
+        A thread makes the next piece while the caller works on the last: memory is bounded by three pieces and the
+        largest file. Columns are nullable here even where the table's aren't: the checks report nulls.
 
         Raises:
             BatchDamaged: a file is missing, has another size or row count, can't be read or lacks a required column;
                 or at the end, the rows aren't as many as the manifest says.
         """
+        made = self._make_pieces()
+        with ThreadPoolExecutor(1, "pieces") as thread:
+            coming = thread.submit(next, made, None)
+            while (piece := coming.result()) is not None:
+                coming = thread.submit(next, made, None)
+                yield piece
+
+    def _make_pieces(self) -> Iterator[pa.Table]:
         schema = file_schema(self.table)
         rows = given = 0
         waiting: list[pa.RecordBatch] = []
