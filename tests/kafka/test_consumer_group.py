@@ -161,7 +161,9 @@ def _land_as_another(broker: Broker, lake: Path, topic: str, records: int) -> No
     buffer = PartitionBuffer("realtime", 0, 0)
     intake = Intake("realtime", Breaker())
     assert intake.take(iter(read_all(broker, topic)[:records]), buffer, 0.0) is None
-    other._flusher.flush(buffer)
+    other._writer.start([buffer])
+    assert other._writer.finish()[1] is None
+    other._writer.close()
     other._consumer.close()
 
 

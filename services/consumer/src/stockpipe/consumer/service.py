@@ -21,6 +21,7 @@ from stockpipe.consumer.flush import Flusher
 from stockpipe.consumer.intake import Intake
 from stockpipe.consumer.settings import ConsumerSettings
 from stockpipe.consumer.starts import start_offset
+from stockpipe.consumer.writer import Writer, Written
 
 POLL_MESSAGES = 1000
 POLL_SECONDS = 0.1
@@ -72,7 +73,7 @@ class ConsumerService:
         self._consumer = consumer
         self._errors = errors
         self._reader = reader
-        self._flusher = flusher
+        self._writer = Writer(flusher, clock)
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -114,6 +115,7 @@ class ConsumerService:
                 self._step(targets)
             self._finish()
         finally:
+            self._writer.close()
             self._buffers.clear()
             self._consumer.close()
             self._reader.close()
@@ -141,6 +143,13 @@ class ConsumerService:
             self._export_lag()
         if self._failures and now < self._retry_at:
             return
+        unread = not targets or any(buffer.next < targets[number][1] for number, buffer in self._buffers.items())
+        if unread and not self._due(now, targets) and self._writer.is_running(self._settings.flush_after_seconds):
+            return
+        if self._settle() and (due := self._due(now, targets)):
+            self._hand_over(due)
+
+    def _due(self, now: float, targets: dict[int, tuple[int, int]]) -> list[PartitionBuffer]:
         settings = self._settings
         due = [
             buffer
@@ -150,16 +159,20 @@ class ConsumerService:
         ]
         if not due and sum(buffer.taken for buffer in self._buffers.values()) >= MOST_FLUSHES * settings.flush_records:
             due = [max(self._buffers.values(), key=lambda buffer: buffer.taken)]
-        if due or self._uncommitted or self._failures:
-            self._try_flush(due)
+        return due
+
+    def _open(self) -> list[PartitionBuffer]:
+        return [buffer for buffer in self._buffers.values() if buffer.opened_at is not None]
 
     def _export_lag(self) -> None:
         """Ask librdkafka for the ends that its last fetches told; a paused partition's gets old, `watch` asks Kafka."""
         lag = 0
-        for buffer in self._buffers.values():
-            place = TopicPartition(self._topic, buffer.partition)
-            _low, end = self._consumer.get_watermark_offsets(place, cached=True)
-            lag += max(0, end - buffer.start)
+        starts = {
+            buffer.partition: buffer.start for buffer in [*self._buffers.values(), *reversed(self._writer.unwritten)]
+        }
+        for partition, start in starts.items():
+            _low, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+            lag += max(0, end - start)
         self._metrics.lag.labels(self._topic).set(lag)
 
     def _receive(self, partition: int, messages: list[Message], now: float, rewound: set[int]) -> None:
@@ -202,10 +215,16 @@ class ConsumerService:
             raise Unavailable(f"Kafka consumer failed for good: {error.str()}")
         self._log.warning("consume_error", partition=partition, code=error.name(), detail=error.str())
 
-    def _try_flush(self, due: list[PartitionBuffer]) -> None:
+    def _hand_over(self, buffers: list[PartitionBuffer]) -> None:
+        """Let the writer begin with these buffers, and read on after them."""
+        for buffer in buffers:
+            self._buffers[buffer.partition] = PartitionBuffer(buffer.kind, buffer.partition, buffer.next)
+        self._writer.start(buffers)
+
+    def _settle(self) -> bool:
+        """Wait until what was handed over is durable and commit it; if that fails, stop reading and return False."""
         try:
-            for buffer in due:
-                self._flush(buffer)
+            self._collect()
             self._commit()
         except Unavailable as error:
             self._metrics.store_failures.labels(self._topic).inc()
@@ -215,22 +234,38 @@ class ConsumerService:
                 self._consumer.pause(self._consumer.assignment())
             self._failures += 1
             self._retry_at = self._clock.monotonic() + wait
-        else:
-            if self._failures:
-                self._failures = 0
-                self._consumer.resume(self._consumer.assignment())
-                self._log.info("flush_recovered")
+            return False
+        if self._failures:
+            self._failures = 0
+            self._consumer.resume(self._consumer.assignment())
+            self._log.info("flush_recovered")
+        return True
 
-    def _flush(self, buffer: PartitionBuffer) -> None:
-        began = self._clock.monotonic()
-        manifest, ours = self._flusher.flush(buffer)
-        self._uncommitted[buffer.partition] = manifest.end
-        self._buffers[buffer.partition] = PartitionBuffer(buffer.kind, buffer.partition, manifest.end)
-        if manifest.end != buffer.next:
-            self._consumer.seek(TopicPartition(self._topic, buffer.partition, manifest.end))
+    def _collect(self) -> None:
+        """Wait for the writer and note what became durable.
+
+        Raises:
+            Unavailable: a buffer couldn't be written; the writer keeps it.
+        """
+        written, failure = self._writer.finish()
+        shorter = [each for each in written if each.manifest.end != each.buffer.next]
+        for each in written:
+            self._note(each)
+        for each in shorter:
+            if each.buffer.partition in self._buffers:
+                self._consumer.seek(TopicPartition(self._topic, each.buffer.partition, each.manifest.end))
+        if failure is not None:
+            raise failure
+
+    def _note(self, written: Written) -> None:
+        buffer, manifest = written.buffer, written.manifest
+        if buffer.partition in self._buffers:
+            self._uncommitted[buffer.partition] = manifest.end
+            if manifest.end != buffer.next:  # what was read since doesn't follow it
+                self._buffers[buffer.partition] = PartitionBuffer(buffer.kind, buffer.partition, manifest.end)
         labels, summary, metrics = self._topic, self.summary, self._metrics
-        metrics.flush_seconds.labels(labels).observe(self._clock.monotonic() - began)
-        if ours:
+        metrics.flush_seconds.labels(labels).observe(written.seconds)
+        if written.ours:
             summary.manifests += 1
             summary.records += manifest.records
             summary.rejected += manifest.rejected
@@ -245,7 +280,7 @@ class ConsumerService:
             summary.adopted += 1
             metrics.adopted.labels(labels).inc()
         self._log.info(
-            "flushed" if ours else "manifest_adopted",
+            "flushed" if written.ours else "manifest_adopted",
             topic=self._topic,
             partition=manifest.partition,
             start=manifest.start,
@@ -272,7 +307,7 @@ class ConsumerService:
     # The end
 
     def _is_drained(self, targets: dict[int, tuple[int, int]]) -> bool:
-        if self._uncommitted or any(buffer.opened_at is not None for buffer in self._buffers.values()):
+        if self._uncommitted or self._writer.unwritten or self._open():
             return False
         mine = {partition: buffer.start for partition, buffer in self._buffers.items()}
         behind = [partition for partition, (low, end) in targets.items() if mine.get(partition, low) < end]
@@ -295,11 +330,11 @@ class ConsumerService:
     def _finish(self) -> None:
         deadline = self._clock.monotonic() + STOP_SECONDS
         while True:
-            open_buffers = [buffer for buffer in self._buffers.values() if buffer.opened_at is not None]
-            if not open_buffers and not self._uncommitted:
-                return
-            self._try_flush(open_buffers)
-            if self._failures:
+            if self._settle():
+                if not (rest := self._open()):
+                    return
+                self._hand_over(rest)
+            else:
                 if self._clock.monotonic() + POLL_SECONDS > deadline:
                     raise Unavailable(
                         "the last flush didn't succeed in time; nothing is lost: its records are read again next time"
@@ -341,21 +376,30 @@ class ConsumerService:
                 return start
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        leaving = [self._buffers.pop(entry.partition) for entry in partitions if entry.partition in self._buffers]
+        leaving = {entry.partition for entry in partitions}
         try:
-            for buffer in leaving:
-                if buffer.opened_at is not None:
-                    self._flush(buffer)
-                    self._buffers.pop(buffer.partition, None)
+            self._collect()
+            self._hand_over([buffer for buffer in self._open() if buffer.partition in leaving])
+            self._collect()
             self._commit()
         except (PipelineError, KafkaException) as error:
             self._log.warning("revoked_unflushed", detail=str(error))
-        for entry in partitions:
-            self._uncommitted.pop(entry.partition, None)
+        self._forget(leaving)
         self._log.info("revoked", topic=self._topic, partitions=[entry.partition for entry in partitions])
 
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for entry in partitions:
-            self._buffers.pop(entry.partition, None)
-            self._uncommitted.pop(entry.partition, None)
+        lost = {entry.partition for entry in partitions}
+        for partition in lost:
+            self._buffers.pop(partition, None)
+        try:
+            self._collect()
+        except Unavailable as error:
+            self._log.warning("lost_unflushed", detail=str(error))
+        self._forget(lost)
         self._log.warning("lost", topic=self._topic, partitions=[entry.partition for entry in partitions])
+
+    def _forget(self, partitions: set[int]) -> None:
+        self._writer.drop(partitions)
+        for partition in partitions:
+            self._buffers.pop(partition, None)
+            self._uncommitted.pop(partition, None)
