@@ -171,7 +171,8 @@ def read(broker: Broker, filled: Filled, take: Callable[[list[Message]], None] |
     plain.subscribe([filled.topic])
     count = 0
     while count < filled.count:
-        messages = consumer.consume(POLL_MESSAGES, POLL_SECONDS)
+        # asked for more than there are, it waits the whole time
+        messages = consumer.consume(min(POLL_MESSAGES, filled.count - count), POLL_SECONDS)
         count += len(messages)
         if take is not None:
             take(messages)

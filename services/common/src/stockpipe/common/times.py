@@ -37,7 +37,7 @@ def from_millis(millis: int) -> datetime:
     return datetime.fromtimestamp(millis // 1000, UTC).replace(microsecond=millis % 1000 * 1000)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _is_minute(text: str) -> bool:
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M").strftime("%Y-%m-%dT%H:%M") == text
@@ -45,7 +45,7 @@ def _is_minute(text: str) -> bool:
         return False
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _is_second_tail(text: str) -> bool:
     digits = text[1:3] + text[4:7]
     return (

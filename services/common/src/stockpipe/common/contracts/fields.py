@@ -86,7 +86,7 @@ Origin = Literal["live", "backfill", "replay", "simulated"]
 MarketSession = Literal["pre", "regular", "post", "closed"]
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def check_text(pattern: str, text: str) -> bool:
     """Return whether the whole of `text` matches `pattern`, one of this module's patterns."""
     return re.fullmatch(pattern, text) is not None
@@ -124,7 +124,7 @@ def _stock_fault(symbol: str, currency: str, exchange: str | None, source: str) 
     return None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _fetch_fault(fetched_at: str, fetch_id: str) -> str | None:
     """Look at what all records of one request share."""
     if not is_instant(fetched_at):
