@@ -1,11 +1,12 @@
 """Messages taken together come to the same as each by itself."""
 
+import gc
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 import msgspec
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,29 @@ def test_a_value_that_is_too_large_is_not_taken_with_others() -> None:
     large = msgspec.json.encode(quote()) + b" " * MAX_VALUE_BYTES
     message = Message(topic="t", partition=0, offset=0, value=large, headers=HEADERS, timestamp=(2, APPENDED_MS))
     assert not Intake("realtime", Breaker()).take_together([message], PartitionBuffer("realtime", 0, 0), 1.0)
+
+
+def test_a_clients_report_among_messages_is_no_record() -> None:
+    first, last = messages_of([quote()] * 2, b"quote.v1")
+    report = Message(topic="t", partition=0, offset=1, value=b"the end", error=KafkaError(KafkaError._PARTITION_EOF))
+    buffer = PartitionBuffer("realtime", 0, 0)
+    assert not Intake("realtime", Breaker()).take_together([first, report], buffer, 1.0)
+    assert Intake("realtime", Breaker()).take(iter([first, report, last]), buffer, 1.0) is report
+    assert buffer.accepted == 1
+
+
+def test_a_rejection_holds_nothing_but_its_message() -> None:
+    gc.collect()
+    before = len([found for found in gc.get_objects() if isinstance(found, Message)])
+    buffer = PartitionBuffer("realtime", 0, 0)
+
+    def poll() -> None:
+        messages = messages_of([quote()] * 50 + [quote(price=-1.0)], b"quote.v1")
+        assert Intake("realtime", Breaker()).take(iter(messages), buffer, 1.0) is None
+
+    poll()
+    assert (buffer.accepted, len(buffer.rejected)) == (50, 1)
+    assert len([found for found in gc.get_objects() if isinstance(found, Message)]) == before + 1
 
 
 def test_records_become_rows_before_the_flush() -> None:

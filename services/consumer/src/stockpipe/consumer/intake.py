@@ -29,9 +29,9 @@ class Intake:
         """
         offsets = [message.offset() or 0 for message in messages]
         end = buffer.next + len(offsets)
-        if offsets != list(range(buffer.next, end)) or any(map(Message.error, messages)):
+        if offsets != list(range(buffer.next, end)):
             return False
-        headers = header_lists(messages)
+        headers = header_lists(messages)  # an error has none, and so no schema
         schema = common_schema(headers)
         values = [value for message in messages if (value := message.value())]
         if schema is None or len(values) < len(messages):
@@ -70,7 +70,8 @@ class Intake:
             try:
                 record = self._decoder.decode(value, schema, append_time_ms(message))
             except Rejected as error:
-                buffer.rejected.append((message, error))
+                # not the one that was raised: its traceback would keep every message of the poll
+                buffer.rejected.append((message, Rejected(error.reason, error.detail)))
                 self._breaker.reject()
             else:
                 buffer.records.append(record)

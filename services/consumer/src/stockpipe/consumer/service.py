@@ -130,7 +130,7 @@ class ConsumerService:
     # One turn
 
     def _step(self, targets: dict[int, tuple[int, int]]) -> None:
-        messages = self._consumer.consume(POLL_MESSAGES, POLL_SECONDS)
+        messages = self._consumer.consume(max(1, self._expected(targets)), POLL_SECONDS)
         if self._callback_error is not None:
             raise self._callback_error
         self._errors.raise_if_fatal()
@@ -143,11 +143,18 @@ class ConsumerService:
             self._export_lag()
         if self._failures and now < self._retry_at:
             return
-        unread = not targets or any(buffer.next < targets[number][1] for number, buffer in self._buffers.items())
-        if unread and not self._due(now, targets) and self._writer.is_running(self._settings.flush_after_seconds):
+        idle = not self._expected(targets)
+        if not (idle or self._due(now, targets)) and self._writer.is_running(self._settings.flush_after_seconds):
             return
         if self._settle() and (due := self._due(now, targets)):
             self._hand_over(due)
+
+    def _expected(self, targets: dict[int, tuple[int, int]]) -> int:
+        """Return how many messages to ask for: asked for more than there are, the client waits the whole time."""
+        if not targets:
+            return POLL_MESSAGES
+        left = (targets[buffer.partition][1] - buffer.next for buffer in self._buffers.values())
+        return min(POLL_MESSAGES, sum(max(0, each) for each in left))
 
     def _due(self, now: float, targets: dict[int, tuple[int, int]]) -> list[PartitionBuffer]:
         settings = self._settings

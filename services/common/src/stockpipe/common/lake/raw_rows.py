@@ -98,12 +98,13 @@ def raw_table(kind: TopicKind, records: Sequence[Record], partition: int, offset
 def encode_rows(rows: pa.Table, raw_format: RawFormat) -> bytes:
     """Return one raw object's bytes; the same rows always give the same bytes."""
     whole = rows.combine_chunks()
-    buffer = io.BytesIO()
+    sink = pa.BufferOutputStream()  # a Python file would take the lock for each piece written
     if raw_format == "csv":
-        pa.csv.write_csv(whole, buffer)
+        pa.csv.write_csv(whole, sink)
     else:
-        pa.parquet.write_table(whole, buffer, compression="zstd")
-    return buffer.getvalue()
+        pa.parquet.write_table(whole, sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def decode_rows(kind: TopicKind, key: str, data: bytes) -> pa.Table:
