@@ -222,6 +222,25 @@ def _decode(broker: Broker, filled: Filled) -> Run:
     return run
 
 
+def _decode_alone(broker: Broker, filled: Filled) -> Run:
+    """Read and decode each value by its contract's types and bounds: no header, texts and times unchecked."""
+    decode = msgspec.json.Decoder(Quote).decode
+    good = bad = volumes = 0
+
+    def take(messages: list[Message]) -> None:
+        nonlocal good, bad, volumes
+        for message in messages:
+            try:
+                volumes += decode(message.value() or b"").volume
+                good += 1
+            except msgspec.DecodeError:
+                bad += 1
+
+    run = read(broker, filled, take)
+    assert (good, bad, volumes) == (filled.good, filled.bad, filled.sum_of_volumes)
+    return run
+
+
 def _take_in(broker: Broker, filled: Filled) -> Run:
     """Read, decode, check and buffer as the service does; full buffers are dropped."""
     intake = Intake("realtime", Breaker())
@@ -341,6 +360,7 @@ def consume(bench: Bench) -> list[Result]:
     broker, lakes = bench.broker, Lakes(bench, filled)
     sides = {
         "raw": lambda: read(broker, filled, None),
+        "types": lambda: _decode_alone(broker, filled),
         "decode": lambda: _decode(broker, filled),
         "intake": lambda: _take_in(broker, filled),
         "service": lakes.land,
@@ -354,6 +374,7 @@ def consume(bench: Bench) -> list[Result]:
     bare = "the same client's consume(1000), nothing done with the messages"
     results = [
         against(runs, "consumer-decode", "decode", "raw", f"header, decode, check / {bare}", Target(0.5, 0.6)),
+        against(runs, "consumer-types", "types", "raw", f"decode by types and bounds alone / {bare}"),
         against(runs, "consumer-intake", "intake", "raw", f"the same, into the service's buffers / {bare}"),
         against(runs, "consumer", "service", "raw", f"the whole service to a folder / {bare}", Target(0.18, 0.3)),
         against(
