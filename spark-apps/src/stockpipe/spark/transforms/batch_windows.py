@@ -47,7 +47,7 @@ def _by_minute() -> WindowSpec:
     return Window.partitionBy("symbol").orderBy("minute")
 
 
-def _minutes_earlier(column: str, minutes: int) -> Column:
+def _minutes_earlier(column: Column, minutes: int) -> Column:
     return sf.first(column).over(_by_minute().rangeBetween(-minutes, -minutes))
 
 

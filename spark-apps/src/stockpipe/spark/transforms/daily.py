@@ -85,7 +85,7 @@ def is_due(first: date, last: date) -> Column:
     return (sf.col("date") <= sf.lit(last)) & (restated | (sf.col("date") >= sf.lit(first)))
 
 
-def _sessions_earlier(column: str, count: int) -> Column:
+def _sessions_earlier(column: Column | str, count: int) -> Column:
     return sf.lag(column, count).over(Window.partitionBy("symbol").orderBy("date"))
 
 

@@ -19,10 +19,12 @@ from pyspark.sql import functions as sf
 
 Part = dict[str, Column]
 Merge = Callable[[Part, Part], Part]
-Before = Callable[[str, int], Column]
+Before = Callable[[Column, int], Column]
 
 _SUMS = ((2, 1, 1), (4, 2, 2), (5, 4, 1), (10, 5, 5), (15, 10, 5), (30, 15, 15), (60, 30, 30))
 """The last `length` positions are the last `later` and, before these, `earlier` more."""
+
+_EARLIER = "earlier"
 
 
 def field_column(length: int, field: str) -> str:
@@ -50,15 +52,15 @@ def roll(rows: DataFrame, fields: Sequence[str], lengths: Sequence[int], before:
         rows: one row a position, with the part of length 1.
         fields: the fields of a part.
         lengths: of 2, 4, 5, 10, 15, 30, 60; shorter ones are added besides.
-        before: the value of a named column so many positions earlier, null where there is no row.
+        before: the value of a column so many positions earlier, null where there is no row.
         merge: makes one part of an earlier and a later one.
     """
     for length, later, earlier in _SUMS:
         if length <= max(lengths):
-            values = {f"earlier_{field}": before(field_column(earlier, field), later) for field in fields}
-            merged = merge({field: sf.col(f"earlier_{field}") for field in fields}, part(later, fields))
-            rows = rows.withColumns(values).withColumns(columns_of(length, merged))
-    return rows.drop(*(f"earlier_{field}" for field in fields))
+            whole = sf.struct(*(column.alias(field) for field, column in part(earlier, fields).items()))
+            merged = merge({field: sf.col(_EARLIER)[field] for field in fields}, part(later, fields))
+            rows = rows.withColumn(_EARLIER, before(whole, later)).withColumns(columns_of(length, merged))
+    return rows.drop(_EARLIER)
 
 
 def add(a: Column, b: Column) -> Column:
