@@ -103,9 +103,9 @@ def growth(bench: Bench) -> list[Result]:
 
     return [
         _curve("consumer by rows", "a drain", [10_000, 100_000, 1_000_000], consumer),
-        _curve("loader by rows", "a first load, 50 files", [5_000, 50_000, 500_000], lambda n: loader(50, n // 50)),
+        _curve("loader by rows", "a first load, 200 files", [5_000, 50_000, 500_000], lambda n: loader(200, n // 200)),
         _curve("loader by files", "a first load of 50,000 rows by files", [50, 500], lambda n: loader(n, 50_000 // n)),
-        _curve("daily by rows", "the daily job, 50 symbols", [5_000, 50_000, 500_000], lambda n: daily(50, n // 50)),
+        _curve("daily by rows", "the daily job, 200 symbols", [5_000, 50_000, 500_000], lambda n: daily(200, n // 200)),
         _curve("daily by symbols", "the daily job, 250 sessions each, by symbols", [20, 200], lambda n: daily(n, 250)),
         _curve("lake by manifests", "finding what to read, by raw manifests", [50, 500, 5_000], listing),
     ]
