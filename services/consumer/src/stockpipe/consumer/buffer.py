@@ -9,7 +9,7 @@ from stockpipe.common.contracts.decode import Record, Rejected
 from stockpipe.common.contracts.topics import TopicKind
 from stockpipe.common.lake.raw_rows import raw_table
 
-ROWS = 2_000
+ROWS = 1_000
 """So many records become columns at once: they are still in the processor's cache then, and take a third as columns."""
 
 

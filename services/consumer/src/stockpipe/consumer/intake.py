@@ -27,7 +27,7 @@ class Intake:
         The consumer spends most of its time here: each step goes over all messages without Python code for each.
         `now` is monotonic.
         """
-        offsets = [message.offset() or 0 for message in messages]
+        offsets: list[int] = list(map(Message.offset, messages))  # type: ignore[arg-type]  # as read each has one
         end = buffer.next + len(offsets)
         if offsets != list(range(buffer.next, end)):
             return False

@@ -143,8 +143,9 @@ class ConsumerService:
             self._export_lag()
         if self._failures and now < self._retry_at:
             return
+        # What a drain has read to its end is written when the writer is free; only a full or old buffer is waited for.
         idle = not self._expected(targets)
-        if not (idle or self._due(now, targets)) and self._writer.is_running(self._settings.flush_after_seconds):
+        if not (idle or self._due(now, {})) and self._writer.is_running(self._settings.flush_after_seconds):
             return
         if self._settle() and (due := self._due(now, targets)):
             self._hand_over(due)

@@ -181,8 +181,9 @@ class RecordDecoder:
 
 def common_schema(headers: Iterable[Sequence[tuple[str, bytes | None]]]) -> str | None:
     """Return the schema that the first header of each of these records tells, as the producer writes them, or None."""
-    first, *others = {each[0] if each else None for each in headers}
-    return None if others or first is None else schema_header([first])
+    firsts = [each[0] if each else None for each in headers]
+    first = firsts[0]
+    return None if first is None or firsts.count(first) < len(firsts) else schema_header([first])
 
 
 def schema_header(headers: Iterable[tuple[str, bytes | None]]) -> str | None:

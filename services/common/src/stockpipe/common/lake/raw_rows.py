@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, Literal, get_type_hints
+from typing import Literal, get_type_hints
 
 import msgspec
 import pyarrow as pa
@@ -88,11 +88,11 @@ _SCHEMAS = {
 def raw_table(kind: TopicKind, records: Sequence[Record], partition: int, offsets: Sequence[int]) -> pa.Table:
     """Return records as raw rows."""
     schema = _SCHEMAS[kind]
-    columns: list[Any] = [list(map(attrgetter(name), records)) for name in schema.names[:-2]]
-    columns += [[partition] * len(offsets), offsets]
-    return pa.table(
-        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
-    )
+    *fields, of_partition, of_offset = schema
+    columns = [pa.array(list(map(attrgetter(field.name), records)), field.type) for field in fields]
+    columns.append(pa.repeat(pa.scalar(partition, of_partition.type), len(offsets)))
+    columns.append(pa.array(offsets, of_offset.type))
+    return pa.table(columns, schema=schema)
 
 
 def encode_rows(rows: pa.Table, raw_format: RawFormat) -> bytes:
