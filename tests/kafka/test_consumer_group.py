@@ -17,7 +17,7 @@ from stockpipe.common.lake.store import StoreUnavailable
 from stockpipe.consumer import service as consumer_service
 from stockpipe.standalone.broker import Broker
 from support.kafka_io import Raw, committed, encoded, new_topic, produce
-from support.landing import build, drain, landed, settings_for
+from support.landing import drain, land_as_another, landed, volumes
 from support.member import Member
 from support.mock_cluster import OFFSET_COMMIT, mock_cluster
 from support.programs import program_path
@@ -30,10 +30,6 @@ def some_quotes(count: int, first: int = 0) -> list[Raw]:
         encoded(quote(symbol=f"S{number % 7}", event_time="2026-11-20T14:30:00.000Z", volume=first + number))
         for number in range(count)
     ]
-
-
-def volumes(lake: Path, topic: str) -> list[int]:
-    return sorted(row["volume"] for rows in landed(lake, topic).values() for _offset, row in rows)
 
 
 def writers(lake: Path, topic: str) -> set[str]:
@@ -142,29 +138,12 @@ def test_a_shorter_manifest_of_another_writer_is_adopted(broker: Broker, tmp_pat
     eventually(
         lambda: bool(slow.service._buffers) and slow.service._buffers[0].next == 100, "the slow one has read all"
     )
-    _land_as_another(broker, tmp_path, topic, records=40)
+    land_as_another(broker, tmp_path, topic, records=40)
     eventually(lambda: len(volumes(tmp_path, topic)) == 100, "the slow one goes on after the other's manifest")
     slow.leave()
     assert volumes(tmp_path, topic) == list(range(100))
     assert [m.writer for m in raw_manifests(FolderStore(tmp_path), topic)] == ["other", "slow"]
     assert slow.service.summary.adopted == 1
-
-
-def _land_as_another(broker: Broker, lake: Path, topic: str, records: int) -> None:
-    """Write the manifest of the first `records` records with a consumer of another group's position."""
-    from stockpipe.consumer.breaker import Breaker
-    from stockpipe.consumer.buffer import PartitionBuffer
-    from stockpipe.consumer.intake import Intake
-    from support.kafka_io import read_all
-
-    other = build(settings_for(broker, topic), FolderStore(lake), writer="other")
-    buffer = PartitionBuffer("realtime", 0, 0)
-    intake = Intake("realtime", Breaker())
-    assert intake.take(iter(read_all(broker, topic)[:records]), buffer, 0.0) is None
-    other._writer.start([buffer])
-    assert other._writer.finish()[1] is None
-    other._writer.close()
-    other._consumer.close()
 
 
 def test_offsets_deleted_by_retention_are_named(broker: Broker, tmp_path: Path) -> None:

@@ -10,12 +10,9 @@ from stockpipe.common.clock import SystemClock
 from stockpipe.common.health import WatchedClock
 from stockpipe.common.lake.folder import FolderStore
 from stockpipe.common.lake.manifests import raw_manifests
-from stockpipe.consumer.breaker import Breaker
-from stockpipe.consumer.buffer import PartitionBuffer
-from stockpipe.consumer.intake import Intake
 from stockpipe.standalone.broker import Broker
-from support.kafka_io import Raw, committed, encoded, new_topic, produce, read_all
-from support.landing import build, drain, landed, settings_for
+from support.kafka_io import Raw, committed, encoded, new_topic, produce
+from support.landing import buffer_of, build, drain, land_as_another, settings_for, volumes
 from support.member import Member
 from support.records import quote
 from support.waiting import eventually
@@ -44,10 +41,6 @@ def some_quotes(count: int, first: int = 0) -> list[Raw]:
     return [encoded(quote(symbol="AAPL", volume=first + number)) for number in range(count)]
 
 
-def volumes(lake: Path, topic: str) -> list[int]:
-    return sorted(row["volume"] for rows in landed(lake, topic).values() for _offset, row in rows)
-
-
 def ranges(lake: Path, topic: str) -> list[tuple[str, int, int]]:
     return [(each.writer, each.start, each.end) for each in raw_manifests(FolderStore(lake), topic)]
 
@@ -57,19 +50,19 @@ def has_read(member: Member, offset: int) -> bool:
     return buffer is not None and buffer.next == offset
 
 
-def buffer_of(broker: Broker, topic: str, records: int) -> PartitionBuffer:
-    buffer = PartitionBuffer("realtime", 0, 0)
-    assert Intake("realtime", Breaker()).take(iter(read_all(broker, topic)[:records]), buffer, 0.0) is None
-    return buffer
-
-
-def test_reading_goes_on_while_a_flush_is_written(broker: Broker, held: HeldStore, tmp_path: Path) -> None:
-    topic = new_topic(broker, partitions=1)
-    member = Member(broker, topic, held, "reader", flush_records=100, flush_seconds=100)
+def reading_ahead(broker: Broker, topic: str, held: HeldStore, name: str) -> Member:
+    """Return a member that writes 100 records and has read 50 more."""
+    member = Member(broker, topic, held, name, flush_records=100, flush_seconds=100)
     produce(broker, topic, some_quotes(100))
     eventually(held.held.is_set, "the first flush is being written")
     produce(broker, topic, some_quotes(50, first=100))
     eventually(lambda: has_read(member, 150), "what came meanwhile is read")
+    return member
+
+
+def test_reading_goes_on_while_a_flush_is_written(broker: Broker, held: HeldStore, tmp_path: Path) -> None:
+    topic = new_topic(broker, partitions=1)
+    member = reading_ahead(broker, topic, held, "reader")
     eventually(lambda: member.lag == 150, "what isn't durable yet is the lag")
     assert ranges(tmp_path, topic) == []
     assert committed(broker, topic) == {0: None}
@@ -84,15 +77,8 @@ def test_what_was_read_after_a_range_that_another_cut_shorter_is_read_again(
     broker: Broker, held: HeldStore, tmp_path: Path
 ) -> None:
     topic = new_topic(broker, partitions=1)
-    slow = Member(broker, topic, held, "slow", flush_records=100, flush_seconds=100)
-    produce(broker, topic, some_quotes(100))
-    eventually(held.held.is_set, "the first flush is being written")
-    produce(broker, topic, some_quotes(50, first=100))
-    eventually(lambda: has_read(slow, 150), "what came meanwhile is read")
-    other = build(settings_for(broker, topic), FolderStore(tmp_path), writer="other")
-    other._writer.start([buffer_of(broker, topic, 40)])
-    assert other._writer.finish()[1] is None
-    other._writer.close()
+    slow = reading_ahead(broker, topic, held, "slow")
+    land_as_another(broker, tmp_path, topic, records=40)
     held.go.set()
     eventually(lambda: len(volumes(tmp_path, topic)) >= 140, "the slow one goes on after the other's range")
     slow.leave()
@@ -105,11 +91,7 @@ def test_what_was_read_after_a_range_that_another_cut_shorter_is_read_again(
 
 def test_a_member_that_joins_waits_for_what_is_being_written(broker: Broker, held: HeldStore, tmp_path: Path) -> None:
     topic = new_topic(broker, partitions=1)
-    first = Member(broker, topic, held, "first", flush_records=100, flush_seconds=100)
-    produce(broker, topic, some_quotes(100))
-    eventually(held.held.is_set, "the first flush is being written")
-    produce(broker, topic, some_quotes(50, first=100))
-    eventually(lambda: has_read(first, 150), "what came meanwhile is read")
+    first = reading_ahead(broker, topic, held, "first")
     second = Member(broker, topic, FolderStore(tmp_path), "second", flush_seconds=0.1)
     threading.Timer(0.5, held.go.set).start()
     first.leave()

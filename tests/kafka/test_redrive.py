@@ -21,7 +21,7 @@ from stockpipe.consumer.once import OnceProducer
 from stockpipe.standalone.broker import Broker
 from support.clocks import ManualClock
 from support.kafka_io import Raw, encoded, end_offset, new_topic, produce, read_all
-from support.landing import drain, landed, quiet_log, settings_for
+from support.landing import drain, quiet_log, settings_for, volumes
 from support.programs import program_path
 from support.records import quote
 from support.redriving import assert_books_balance, new_redrive, redrive, settle
@@ -45,10 +45,6 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mend the consumer: from now on it knows quote.v2."""
     contracts = decode._CONTRACTS["realtime"]
     monkeypatch.setitem(contracts, "quote.v2", contracts["quote.v1"])
-
-
-def volumes(lake: Path, topic: str) -> list[int]:
-    return sorted(row["volume"] for rows in landed(lake, topic).values() for _offset, row in rows)
 
 
 def letters(broker: Broker, topic: str) -> list[tuple[Message, DeadLetter]]:

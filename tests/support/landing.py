@@ -18,12 +18,16 @@ from stockpipe.common.lake.raw_rows import decode_rows
 from stockpipe.common.lake.store import ObjectStore
 from stockpipe.common.logs import Logger
 from stockpipe.common.metrics import ConsumerMetrics
+from stockpipe.consumer.breaker import Breaker
+from stockpipe.consumer.buffer import PartitionBuffer
 from stockpipe.consumer.cli import _group_config
 from stockpipe.consumer.dlq import DeadLetters
 from stockpipe.consumer.flush import Flusher
+from stockpipe.consumer.intake import Intake
 from stockpipe.consumer.service import ConsumerService, Summary
 from stockpipe.consumer.settings import ConsumerSettings
-from support.kafka_io import Cluster
+from stockpipe.standalone.broker import Broker
+from support.kafka_io import Cluster, read_all
 
 
 def quiet_log() -> Logger:
@@ -88,6 +92,27 @@ def landed(lake: Path, topic: str, kind: TopicKind = "realtime") -> dict[int, li
         offsets = [offset for offset, _row in found]
         assert len(set(offsets)) == len(offsets)
     return rows
+
+
+def volumes(lake: Path, topic: str) -> list[int]:
+    """Return the volumes of all quotes that the manifests list."""
+    return sorted(row["volume"] for rows in landed(lake, topic).values() for _offset, row in rows)
+
+
+def buffer_of(broker: Broker, topic: str, records: int) -> PartitionBuffer:
+    """Return a buffer with the first records of partition 0."""
+    buffer = PartitionBuffer("realtime", 0, 0)
+    assert Intake("realtime", Breaker()).take(iter(read_all(broker, topic)[:records]), buffer, 0.0) is None
+    return buffer
+
+
+def land_as_another(broker: Broker, lake: Path, topic: str, records: int) -> None:
+    """Write the manifest of the first records of partition 0, as another consumer."""
+    other = build(settings_for(broker, topic), FolderStore(lake), writer="other")
+    other._writer.start([buffer_of(broker, topic, records)])
+    assert other._writer.finish()[1] is None
+    other._writer.close()
+    other._consumer.close()
 
 
 def check_sums(manifest: RawManifest) -> None:

@@ -25,6 +25,7 @@ class DeadLetters:
         self._producer, self._errors = new_producer(
             settings,
             log,
+            on_delivery=self._note_failure,
             **{"message.max.bytes": _MAX_BYTES, "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000)},
         )
         self._failures: list[KafkaError] = []
@@ -59,7 +60,6 @@ class DeadLetters:
                     value=message.value(),
                     headers=headers,
                     timestamp=message.timestamp()[1],
-                    on_delivery=self._note_failure,
                 )
                 return
             except BufferError:
